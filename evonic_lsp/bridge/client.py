@@ -1,0 +1,130 @@
+"""A blocking client of a host: what the command line needs, inside Evonic and outside."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+from . import rendezvous, wire
+from .rendezvous import Announcement
+
+
+class NoHost(Exception):
+    """No running host was reached; the text says what to do."""
+
+
+def find(root: Optional[Path] = None) -> Announcement:
+    """The host to speak to: that of `root`, or the only one that runs; :class:`NoHost` otherwise."""
+    hosts = rendezvous.hosts(root)
+    roots = {host.root for host in hosts}
+    if not hosts:
+        where = f"no running Evonic with the bridge at {root}" if root else "no running Evonic with the bridge found"
+        raise NoHost(
+            f"{where}. Start it, or put the bridge in first: `evonic-lsp install {root or 'ROOT'}` "
+            "(`evonic-lsp doctor` tells what is missing)"
+        )
+    if len(roots) > 1:
+        raise NoHost("several Evonics are running; say which one with --evonic ROOT: " + ", ".join(sorted(roots)))
+    return hosts[0]
+
+
+def connect(endpoint: str, timeout: float = 5.0) -> socket.socket:
+    """A connected socket; :class:`NoHost` if nobody listens, if it is somebody else's, or if it is no endpoint."""
+    kind, _, address = endpoint.partition(":")
+    try:
+        if kind == "unix" and hasattr(socket, "AF_UNIX"):
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            target: Any = address
+        elif kind == "tcp":
+            host, _, port = address.rpartition(":")
+            connection, target = socket.socket(socket.AF_INET, socket.SOCK_STREAM), (host, int(port))
+        else:
+            raise NoHost(f"{endpoint!r} is not an endpoint: unix:PATH or tcp:127.0.0.1:PORT")
+    except ValueError:
+        raise NoHost(f"{endpoint!r} has no port: tcp:127.0.0.1:PORT") from None
+    try:
+        connection.settimeout(timeout)
+        connection.connect(target)
+        rendezvous.check_peer(connection)
+    except OSError as error:
+        connection.close()
+        raise NoHost(f"cannot connect to {endpoint}: {error.strerror or error}") from error
+    return connection
+
+
+class Client:
+    """One connection. Use as a context manager.
+
+    `timeout` in seconds bounds connecting and every answer but that of a reload, whose own limit the host keeps.
+    """
+
+    def __init__(self, host: Announcement, name: str, timeout: float = 5.0) -> None:
+        self.timeout = timeout
+        self._socket = connect(host.endpoint, timeout)
+        self._stream = self._socket.makefile("rb")
+        self._number = 0
+        me = {"protocol": wire.PROTOCOL, "version": wire.VERSION, "client": name, "token": host.token}
+        try:
+            self.host = wire.from_json(wire.HostStatus, self.call("initialize", me))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._stream.close()
+        self._socket.close()
+
+    def call(self, method: str, params: Dict[str, Any], timeout: Optional[float] = None) -> Any:
+        """The result of a request. Raises :class:`wire.WireError` if it is an error, :class:`NoHost` if the host
+        went away or did not answer within `timeout` seconds (0: wait without limit)."""
+        self._number += 1
+        self._socket.settimeout(self.timeout if timeout is None else timeout or None)
+        try:
+            self._socket.sendall(wire.request(self._number, method, params))
+            while True:
+                message = self._read()
+                if message.get("id") == self._number and "method" not in message:
+                    return wire.result_of(message)
+                if message.get("id") is None and "error" in message:
+                    wire.result_of(message)
+        except OSError as error:
+            raise NoHost(f"the host did not answer {method}: {error}") from error
+
+    def notifications(self) -> Iterator[Tuple[str, Any]]:
+        """What the host says from now on, (method, params) each, until it goes away."""
+        self._socket.settimeout(None)
+        while True:
+            try:
+                message = self._read()
+            except (NoHost, OSError):
+                return
+            if "method" in message:
+                yield message["method"], message.get("params")
+
+    def reload(self, plugin: str) -> wire.Outcome:
+        """Asks for a reload, as a person does, and waits for its outcome."""
+        params = {"plugin": plugin, "askedBy": wire.MANUAL}
+        return wire.from_json(wire.Outcome, self.call("plugin/reload", params, timeout=0))
+
+    def status(self) -> wire.HostStatus:
+        """The host, its switches, and its plugins with their last outcomes."""
+        return wire.from_json(wire.HostStatus, self.call("hotreload/status", {}))
+
+    def switch(self, enabled: bool, plugin: Optional[str] = None) -> wire.HostStatus:
+        """Turns hot reload on or off for `plugin`, or the global switch without one."""
+        method = "hotreload/enable" if enabled else "hotreload/disable"
+        return wire.from_json(wire.HostStatus, self.call(method, {"plugin": plugin} if plugin else {}))
+
+    def _read(self) -> Dict[str, Any]:
+        line = self._stream.readline(wire.MAX_MESSAGE + 1)
+        if not line.endswith(b"\n"):
+            raise NoHost("the host closed the connection")
+        return wire.decode(line)

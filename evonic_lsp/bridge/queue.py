@@ -1,0 +1,72 @@
+"""The queue in front of the engine: one reload at a time, and a request for a plugin that waits joins it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import Callable, Deque, Dict, Optional
+
+from . import wire
+from .wire import Outcome
+
+Reload = Callable[[str, str], Outcome]
+
+
+class ReloadQueue:
+    """Runs `reload(plugin, asked_by)` in a thread of its own, in order of arrival.
+
+    Nothing runs before :meth:`open`: while the host still starts, its own loop over the blueprints is under way.
+    """
+
+    def __init__(self, reload: Reload) -> None:
+        self._reload = reload
+        self._waiting: Dict[str, _Request] = {}
+        self._order: Deque[_Request] = deque()
+        self._changed = threading.Condition()
+        self._open = False
+        self._thread: Optional[threading.Thread] = None
+
+    def open(self) -> None:
+        """From now on reloads run."""
+        with self._changed:
+            self._open = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="evonic-lsp reload", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def submit(self, plugin: str, asked_by: str) -> Future[Outcome]:
+        """The outcome to come. A reload that a person or the host asks for is never taken for a mere save."""
+        with self._changed:
+            request = self._waiting.get(plugin)
+            if request is None:
+                request = self._waiting[plugin] = _Request(plugin, asked_by)
+                self._order.append(request)
+                self._changed.notify()
+            elif request.asked_by == wire.SAVE:
+                request.asked_by = asked_by
+            return request.future
+
+    def mine(self) -> bool:
+        """Whether this is the thread that reloads: it must not wait for itself."""
+        return threading.current_thread() is self._thread
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._open and self._order):
+                    self._changed.wait()
+                request = self._order.popleft()
+                del self._waiting[request.plugin]
+            try:
+                request.future.set_result(self._reload(request.plugin, request.asked_by))
+            except BaseException as error:  # whoever asked hears of it; the queue goes on
+                request.future.set_exception(error)
+
+
+class _Request:
+    def __init__(self, plugin: str, asked_by: str) -> None:
+        self.plugin = plugin
+        self.asked_by = asked_by
+        self.future: Future[Outcome] = Future()

@@ -1,0 +1,207 @@
+"""A plugin's bytes at one moment, and what is wrong with them before anything runs.
+
+Every file is read once. What is checked is what is compiled, and what is compiled is what runs: an
+ordinary import may run a stale ``.pyc``, or a file that changed between two reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import os
+import tokenize
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from . import manifest
+from .report import Reporter, split_lines, whole_line
+from .wire import Place, Problem
+
+SUFFIXES = (".py", ".json", ".yaml", ".yml", ".md")
+TEMPLATES = "templates/"
+# Plugins keep caches and results in their own folder: data this big is watched by its digest alone.
+_BIG = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is in a plugin's folder: `files` by relative path, `digests` of all of them, those `unreadable`."""
+
+    plugin: str
+    folder: str
+    files: Dict[str, bytes] = field(repr=False)
+    digests: Dict[str, bytes] = field(repr=False)
+    unreadable: Dict[str, OSError] = field(default_factory=dict, repr=False)
+
+    def same_as(self, other: Optional[Snapshot]) -> bool:
+        """Whether both hold the same bytes under the same names."""
+        return other is not None and self.digests == other.digests and not self.unreadable
+
+    def path(self, file: str) -> str:
+        """Where `file` is on the disk, as the host would name it."""
+        return os.path.join(self.folder, *file.split("/"))
+
+    def text(self, file: str) -> Optional[str]:
+        """A file's text, decoded as Python does (PEP 263); None if there is no such file."""
+        data = self.files.get(file)
+        if data is None:
+            return None
+        try:
+            encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0] if file.endswith(".py") else "utf-8"
+        except SyntaxError:
+            encoding = "utf-8"
+        return data.decode(encoding, "replace")
+
+    def manifest(self) -> Dict[str, Any]:
+        """``plugin.json``, parsed; empty if there is none or it is invalid."""
+        return manifest.parse(self.files.get(manifest.NAME, b"{}"))
+
+    @property
+    def modules(self) -> List[str]:
+        """The relative paths of the Python files."""
+        return sorted(file for file in self.files if file.endswith(".py"))
+
+    @property
+    def templates(self) -> List[str]:
+        """The names of the templates, as ``render_template`` takes them."""
+        return sorted(file[len(TEMPLATES) :] for file in self.digests if file.startswith(TEMPLATES))
+
+
+def counts(file: str) -> bool:
+    """Whether a change of this relative path is a change of the plugin."""
+    parts = file.split("/")
+    if any(part.startswith(".") or part == "__pycache__" for part in parts):
+        return False
+    return file.startswith(TEMPLATES) or file.endswith(SUFFIXES)
+
+
+def read(plugin: str, folder: str) -> Snapshot:
+    """The plugin's files as they are now. A file that goes away meanwhile is not there; links are followed
+    once."""
+    files: Dict[str, bytes] = {}
+    digests: Dict[str, bytes] = {}
+    unreadable: Dict[str, OSError] = {}
+    for file, path in _walk(folder):
+        try:
+            with open(path, "rb") as stream:
+                data = stream.read()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            unreadable[file] = error
+            continue
+        digests[file] = hashlib.blake2b(data, digest_size=16).digest()
+        if len(data) < _BIG or file.endswith(".py"):
+            files[file] = data
+    return Snapshot(plugin, folder, files, digests, unreadable)
+
+
+def _walk(folder: str) -> List[Tuple[str, str]]:
+    found, seen = [], set()
+    for here, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:  # a circle of links
+            folders[:] = []
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        for name in sorted(names):
+            path = os.path.join(here, name)
+            file = os.path.relpath(path, folder).replace(os.sep, "/")
+            if counts(file) and (os.path.isfile(path) or not os.path.exists(path)):
+                found.append((file, path))
+    return found
+
+
+# ── The check ──
+
+
+@dataclass
+class Checked:
+    """What compiled, and everything that did not. `codes` by relative path."""
+
+    codes: Dict[str, CodeType]
+    problems: List[Problem]
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is an error."""
+        return any(problem.severity == "error" for problem in self.problems)
+
+
+def check(snapshot: Snapshot, reporter: Reporter, known: Optional[Tuple[Snapshot, Dict[str, CodeType]]]) -> Checked:
+    """Compiles every Python file and reads the manifest; executes nothing and touches nothing.
+
+    `known` are a former snapshot and its code: files that did not change are not compiled again.
+    """
+    checked = Checked({}, manifest.check(snapshot.plugin, snapshot.files.get(manifest.NAME)))
+    for file, error in snapshot.unreadable.items():
+        place = whole_line(file, 0, "", snapshot.plugin)
+        reason = f"{type(error).__name__}: {error.strerror}: the file cannot be read; check its permissions"
+        checked.problems.append(Problem(type(error).__name__, reason, place=place))
+    before, codes = known if known else (None, {})
+    for file in snapshot.modules:
+        if before and file in codes and before.digests.get(file) == snapshot.digests[file]:
+            checked.codes[file] = codes[file]
+            continue
+        try:
+            checked.codes[file] = compile_file(snapshot, file)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            checked.problems.append(_compile_problem(snapshot, file, error, reporter))
+    return checked
+
+
+def compile_file(snapshot: Snapshot, file: str) -> CodeType:
+    """The code of one file. Raises what the compiler raises."""
+    data = snapshot.files[file]
+    try:
+        # From text: compiling bytes, Python before 3.13 gives the offsets of a SyntaxError in bytes.
+        source: Union[str, bytes] = importlib.util.decode_source(data)
+    except (SyntaxError, UnicodeDecodeError):
+        source = data  # whose encoding is wrong: let the compiler say so in its own words
+    # dont_inherit: or this module's own __future__ imports would apply to the plugin.
+    return compile(source, snapshot.path(file), "exec", dont_inherit=True)
+
+
+def _compile_problem(snapshot: Snapshot, file: str, error: BaseException, reporter: Reporter) -> Problem:
+    problem = reporter.problem(error)
+    place = _undecodable(snapshot, file) or problem.place or whole_line(file, 0, "", snapshot.plugin)
+    return Problem(problem.code, problem.message, place=place, traceback=problem.traceback)
+
+
+def _undecodable(snapshot: Snapshot, file: str) -> Optional[Place]:
+    """The first NUL byte, or the first byte that the file's encoding cannot read: the compiler names no column."""
+    data = snapshot.files[file]
+    offset = data.find(b"\0")
+    if offset < 0:
+        try:
+            data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
+            return None
+        except UnicodeDecodeError as error:
+            offset = error.start
+        except SyntaxError:  # an unknown encoding, or a first line that is not UTF-8
+            try:
+                data.decode("utf-8")
+                return whole_line(file, 0, split_lines(snapshot.text(file) or "")[0], snapshot.plugin)
+            except UnicodeDecodeError as error:
+                offset = error.start
+    before = data[:offset].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    line = before.count(b"\n")
+    lines = split_lines(data.decode("utf-8", "replace"))
+    text = lines[line] if line < len(lines) else ""
+    start = before.rfind(b"\n") + 1
+    column = len(before[start:].decode("utf-8", "replace"))
+    return Place(file, line, column, line, column + 1, snapshot.plugin, text, text)
+
+
+def forget_bytecode(snapshot: Snapshot) -> None:
+    """Removes the ``.pyc`` files of the plugin: with an equal size and second, the next start of the host would
+    run old code from them."""
+    for file in snapshot.modules:
+        for optimization in ("", "1", "2"):
+            try:
+                os.unlink(importlib.util.cache_from_source(snapshot.path(file), optimization=optimization))
+            except (OSError, NotImplementedError):
+                continue  # none there, or not ours to remove
