@@ -17,6 +17,8 @@ class NoHost(Exception):
 def find(root: Optional[Path] = None) -> Announcement:
     """The host to speak to: that of `root`, or the only one that runs; :class:`NoHost` otherwise."""
     hosts = rendezvous.hosts(root)
+    if len(hosts) > 1:  # one may be dead, its number that of another process now
+        hosts = [host for host in hosts if _listens(host)] or hosts
     roots = {host.root for host in hosts}
     if not hosts:
         where = f"no running Evonic with the bridge at {root}" if root else "no running Evonic with the bridge found"
@@ -33,7 +35,7 @@ def connect(endpoint: str, timeout: float = 5.0) -> socket.socket:
     """A connected socket; :class:`NoHost` if nobody listens, if it is somebody else's, or if it is no endpoint."""
     kind, _, address = endpoint.partition(":")
     try:
-        if kind == "unix" and hasattr(socket, "AF_UNIX"):
+        if kind == "unix" and rendezvous.UNIX_SOCKETS:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             target: Any = address
         elif kind == "tcp":
@@ -50,7 +52,18 @@ def connect(endpoint: str, timeout: float = 5.0) -> socket.socket:
     except OSError as error:
         connection.close()
         raise NoHost(f"cannot connect to {endpoint}: {error.strerror or error}") from error
+    except (ValueError, OverflowError, TypeError) as error:  # an address that cannot be one
+        connection.close()
+        raise NoHost(f"{endpoint!r} is not an endpoint: {error}") from error
     return connection
+
+
+def _listens(host: Announcement) -> bool:
+    try:
+        connect(host.endpoint).close()
+    except NoHost:
+        return False
+    return True
 
 
 class Client:

@@ -15,16 +15,21 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import itertools
+import logging
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from types import CodeType, ModuleType
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .snapshot import Snapshot, compile_file
+from .wire import Problem
 
 HANDLER = "handler"
 ROUTES = "routes"
+# What the names of all packages of ours begin with.
+PACKAGES = "evonic_plugin_"
 _numbers = itertools.count(1)
 
 
@@ -33,6 +38,7 @@ class Generation:
 
     `entries` holds, by kind, what this load registered; `namespaces` the globals of its modules, by identity:
     whatever is called in one of them belongs to this generation. Not `complete`: the host failed to load it.
+    `warnings` is what was worth a word about its load.
     """
 
     def __init__(self, plugin: str, number: int, snapshot: Snapshot) -> None:
@@ -46,11 +52,16 @@ class Generation:
         self.handlers: Dict[str, Callable[..., Any]] = {}
         self.blueprint: Any = None
         self.complete = True
+        self.warnings: List[Problem] = []
 
     @property
     def handler(self) -> Optional[ModuleType]:
         """The module of ``handler.py``."""
         return self.modules.get(HANDLER)
+
+    def names(self) -> List[str]:
+        """The modules that have been imported so far, by their names below the plugin's package."""
+        return [name for name in self.modules if name]
 
     def add(self, kind: str, entry: Any) -> None:
         """Notes that this load registered `entry`."""
@@ -82,11 +93,14 @@ class StagedGeneration(Generation):
     def __init__(self, snapshot: Snapshot, codes: Dict[str, CodeType], number: int) -> None:
         super().__init__(snapshot.plugin, number, snapshot)
         self.codes = codes
-        self.package = f"evonic_plugin_{next(_numbers)}_{snapshot.plugin}"
+        self.package = f"{PACKAGES}{next(_numbers)}_{snapshot.plugin}"
         self.builtins = dict(vars(builtins), __import__=self._import)
         self._files = set(snapshot.modules)
         self._initialised = False
         self._init_lock = threading.RLock()
+        self._closed = False
+        self._reopened = 0
+        self._reopening = threading.Lock()
         finder.add(self)
         root = self._load_package()
         self.modules[""] = root
@@ -112,10 +126,30 @@ class StagedGeneration(Generation):
             self._execute("__init__.py", self.modules[""])
 
     def close(self) -> None:
-        """Lets go of the package: nobody can import from it any more."""
+        """Lets go of the package: nobody can import from it any more, but its own code that still runs."""
+        self._closed = True
         finder.remove(self)
-        for name in [name for name in sys.modules if name == self.package or name.startswith(self.package + ".")]:
-            del sys.modules[name]
+        # `logging` keeps a logger for each name that was ever asked for, and nobody will ask for those again.
+        registries: Tuple[Dict[str, Any], ...] = (sys.modules, logging.Logger.manager.loggerDict)
+        for registry in registries:
+            for name in list(registry):
+                if name == self.package or name.startswith(self.package + "."):
+                    registry.pop(name, None)
+
+    @contextmanager
+    def _reopen(self) -> Iterator[None]:
+        """Within, a closed package can be imported from."""
+        with self._reopening:
+            self._reopened += 1
+            finder.add(self)
+            sys.modules.update({f"{self.package}.{name}".rstrip("."): each for name, each in self.modules.items()})
+        try:
+            yield
+        finally:
+            with self._reopening:
+                self._reopened -= 1
+                if not self._reopened:
+                    self.close()
 
     # ── Import system ──
 
@@ -170,6 +204,19 @@ class StagedGeneration(Generation):
         level: int = 0,
     ) -> Any:
         """``__import__`` as this generation's modules see it."""
+        if self._closed and (level or name.partition(".")[0] in ("plugins", self.package)):
+            with self._reopen():
+                return self._find_own(name, globals, locals, fromlist, level)
+        return self._find_own(name, globals, locals, fromlist, level)
+
+    def _find_own(
+        self,
+        name: str,
+        globals: Optional[Dict[str, Any]],
+        locals: Optional[Dict[str, Any]],
+        fromlist: Sequence[str],
+        level: int,
+    ) -> Any:
         own = "plugins." + self.plugin
         if level == 0 and (name == own or name.startswith(own + ".")):
             self.initialise()
@@ -245,6 +292,10 @@ class _Finder(importlib.abc.MetaPathFinder):
     def remove(self, generation: StagedGeneration) -> None:
         self._packages.pop(generation.package, None)
 
+    def owner(self, name: str) -> Optional[StagedGeneration]:
+        """The generation that a module of this name belongs to."""
+        return self._packages.get(name.partition(".")[0])
+
     def find_spec(
         self, fullname: str, path: Optional[Sequence[str]] = None, target: Optional[ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
@@ -263,12 +314,26 @@ class _Finder(importlib.abc.MetaPathFinder):
 finder = _Finder()
 
 
+class AdoptedGeneration(Generation):
+    """Generation 0: the modules that the host itself loaded, by their full names, under either `prefixes`."""
+
+    def __init__(self, plugin: str, snapshot: Snapshot, prefixes: Tuple[str, ...]) -> None:
+        super().__init__(plugin, 0, snapshot)
+        self.prefixes = prefixes
+
+    def names(self) -> List[str]:
+        below = [split(name, prefix) for name in self.modules for prefix in self.prefixes]
+        return list(dict.fromkeys(rest for is_below, rest in below if is_below and rest))
+
+
 def adopted(plugin: str, snapshot: Snapshot, host_package: str, manager_module: Optional[ModuleType]) -> Generation:
-    """Generation 0: the modules that the host itself loaded for `plugin`, under either of its names."""
-    generation = Generation(plugin, 0, snapshot)
-    for prefix in ("plugins." + plugin, host_package):
-        for name, module in list(sys.modules.items()):
-            if module is not None and (name == prefix or name.startswith(prefix + ".")):
+    """What the host itself has loaded for `plugin`."""
+    generation = AdoptedGeneration(plugin, snapshot, ("plugins." + plugin, host_package))
+    near = [name for name in list(sys.modules) if name.startswith(generation.prefixes)]
+    for prefix in generation.prefixes:
+        for name in near:
+            module = sys.modules.get(name)
+            if module is not None and split(name, prefix)[0]:
                 generation.modules[name] = module
     if manager_module is not None:
         generation.modules[HANDLER] = manager_module

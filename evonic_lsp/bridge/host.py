@@ -7,11 +7,16 @@ What is private there may be gone in the next version: what is needed is checked
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from types import ModuleType
 from typing import Any, Dict, List, Optional
 
+from .watch import Watch
+from .wire import BRIDGE_ID
+
+_logger = logging.getLogger("evonic_lsp")
 _NEEDED = {
     "manager": ("_handlers", "_modules", "_event_bridges", "_blueprints", "_make_event_bridge", "reload_plugin",
                 "_unload_plugin", "_is_plugin_enabled", "add_log"),
@@ -50,6 +55,7 @@ class Host:
         self.plugins_dir = str(self.lifecycle.PLUGINS_DIR)
         self.root = str(getattr(self.lifecycle, "BASE_DIR", os.path.dirname(self.plugins_dir)))
         self.degraded: List[str] = []
+        self.watch = Watch(self.plugins_dir)
 
     @property
     def version(self) -> str:
@@ -80,9 +86,23 @@ class Host:
         entries = sorted(os.listdir(self.plugins_dir)) if os.path.isdir(self.plugins_dir) else []
         return [name for name in entries if os.path.isfile(os.path.join(self.plugins_dir, name, "plugin.json"))]
 
+    def manifests(self) -> Dict[str, Dict[str, Any]]:
+        """What the host lists of its plugins, by id; nothing if a manifest is so broken that it cannot."""
+        try:
+            listed = self.manager.list_plugins()
+        except Exception as error:  # it takes manifests as they come: nested without end, lists where it wants objects
+            _logger.debug("Evonic cannot list its plugins: %s", error)
+            return {}
+        return {each["id"]: each for each in listed if isinstance(each, dict) and isinstance(each.get("id"), str)}
+
     def new_sdk(self, plugin: str, config: Dict[str, Any]) -> Any:
         """The SDK object that the host hands to a plugin's function outside of an event."""
         return self.sdk(plugin, config, {}, log_callback=self.manager.add_log)
+
+    def option(self, name: str, default: str) -> str:
+        """A variable of the bridge, as set on its page in Evonic."""
+        value = self.db.get_setting(f"plugin_config:{BRIDGE_ID}:{name}", None)
+        return default if value is None else str(value)
 
     def module(self, name: str) -> Optional[ModuleType]:
         """A module of the host if it is loaded."""

@@ -10,7 +10,7 @@ import secrets
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Set
 
@@ -22,6 +22,10 @@ _logger = logging.getLogger("evonic_lsp")
 _MOST_CLIENTS = 256
 # A client that does not read for so long that this much waits for it is let go.
 _MOST_UNREAD = 2 * wire.MAX_MESSAGE
+# Requests of one client that wait for their answers; it is read on when there are fewer.
+_MOST_WAITING = 64
+# Seconds until the first message: where there is a token, anybody can connect, and must not keep a place.
+HELLO_LIMIT = 10.0
 
 # (method, params) -> the result, or something to await for it
 Answer = Callable[[str, Dict[str, Any]], Any]
@@ -43,26 +47,33 @@ class Listener:
         self._token: Optional[str] = None
         self._files: List[Path] = []
         self._server: Optional[asyncio.AbstractServer] = None
-        self._thread = threading.Thread(target=self._run, name="evonic-lsp listener", daemon=True)
+        self._thread: Optional[threading.Thread] = None
+        self._listening: Future[None] = Future()
 
     def start(self) -> None:
         """Listens, says so, and rings the bells. Raises OSError if no socket can be made."""
         rendezvous.hosts(Path(self.root))  # reading them removes what dead processes left
         folders = self._folders()
         listening, endpoint = self._bind(folders)
-        self._loop.run_until_complete(self._serve(listening))
+        self._thread = threading.Thread(target=self._run, args=(listening,), name="evonic-lsp listener", daemon=True)
         self._thread.start()
+        self._listening.result()
         announcement = Announcement(
             wire.PROTOCOL, wire.VERSION, os.getpid(), self.root, self.plugins_dir, endpoint, time.time(), self._token
         )
-        self._files += rendezvous.announce(announcement, folders)
+        try:
+            self._files += rendezvous.announce(announcement, folders)
+        except OSError:
+            self.stop()  # nobody could find it
+            raise
         rendezvous.ring_bells(rendezvous.usable_runtime_dirs())
 
     def stop(self) -> None:
         """Tells the clients, closes, and removes every file."""
-        if self._thread.is_alive():
+        thread, self._thread = self._thread, None
+        if thread is not None and thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(2)
+            thread.join(2)
         for file in self._files:
             try:
                 file.unlink()
@@ -71,14 +82,26 @@ class Listener:
         self._files = []
 
     def notify(self, method: str, params: Any) -> None:
-        """Sends a notification to every client; from any thread."""
+        """Sends a notification to every client; from any thread, whose work it never disturbs."""
         if not self._clients or self._loop.is_closed():
             return
-        line = wire.notification(method, params)
+        try:
+            line = wire.notification(method, params)
+        except (WireError, ValueError, TypeError, RecursionError) as error:
+            _logger.warning("%s was not sent: %s", method, error)
+            return
         try:
             self._loop.call_soon_threadsafe(self._broadcast, line)
         except RuntimeError:
             _logger.debug("the listener stopped before %s was sent", method)
+
+    def call_later(self, delay: float, work: Callable[[], None]) -> bool:
+        """Calls `work` in the loop's thread in `delay` seconds; from any thread. False if it will not."""
+        try:
+            self._loop.call_soon_threadsafe(self._loop.call_later, delay, work)
+        except RuntimeError:
+            return False  # it has stopped
+        return True
 
     def _folders(self) -> List[Path]:
         folders = []
@@ -89,19 +112,31 @@ class Listener:
         return folders + rendezvous.usable_runtime_dirs()
 
     def _bind(self, folders: List[Path]) -> Any:
-        if hasattr(socket, "AF_UNIX"):
-            path = rendezvous.socket_path(folders, os.getpid())
-            if path.is_symlink() or path.exists():
-                path.unlink()  # of a dead process that had our number
-            listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            listening.bind(str(path))
-            os.chmod(path, 0o600)
-            self._files.append(path)
-            return listening, f"unix:{path}"
+        if rendezvous.UNIX_SOCKETS:
+            *others, last = rendezvous.socket_paths(folders, os.getpid())
+            for path in others:
+                try:
+                    return self._bind_at(path)
+                except OSError as error:  # a file system without sockets, a full disk, a folder in the way
+                    _logger.warning("no socket can be made at %s: %s", path, error)
+            return self._bind_at(last)
         self._token = secrets.token_urlsafe(32)
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.bind(("127.0.0.1", 0))
         return listening, f"tcp:127.0.0.1:{listening.getsockname()[1]}"
+
+    def _bind_at(self, path: Path) -> Any:
+        if os.path.lexists(path):
+            path.unlink()  # of a dead process that had our number, or planted
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listening.bind(str(path))
+        except OSError:
+            listening.close()
+            raise
+        self._files.append(path)
+        os.chmod(path, 0o600)
+        return listening, f"unix:{path}"
 
     async def _serve(self, listening: socket.socket) -> None:
         if self._token is None:
@@ -109,9 +144,15 @@ class Listener:
         else:
             self._server = await asyncio.start_server(self._client, sock=listening, limit=wire.MAX_MESSAGE)
 
-    def _run(self) -> None:
+    def _run(self, listening: socket.socket) -> None:
         asyncio.set_event_loop(self._loop)
         try:
+            try:
+                self._loop.run_until_complete(self._serve(listening))
+            except BaseException as error:
+                self._listening.set_exception(error)
+                return
+            self._listening.set_result(None)
             self._loop.run_forever()
         finally:
             self._loop.run_until_complete(self._close())
@@ -145,17 +186,19 @@ class Listener:
             writer.close()
             return
         self._clients.add(client)
+        due = self._loop.call_later(HELLO_LIMIT, writer.transport.abort)
         try:
-            await self._read(client, reader)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client went away; that is its right
+            await self._read(client, reader, due)
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client went away, that is its right; or the listener stops
         finally:
+            due.cancel()
             self._clients.discard(client)
             for task in client.tasks:
                 task.cancel()
             writer.close()
 
-    async def _read(self, client: _Connection, reader: asyncio.StreamReader) -> None:
+    async def _read(self, client: _Connection, reader: asyncio.StreamReader, due: asyncio.TimerHandle) -> None:
         while True:
             try:
                 line = await reader.readuntil(b"\n")
@@ -163,6 +206,7 @@ class Listener:
                 error = WireError(wire.INVALID_REQUEST, f"a message is longer than {wire.MAX_MESSAGE} bytes")
                 client.send(wire.failure(None, error))
                 return
+            due.cancel()
             try:
                 message = wire.decode(line)
             except WireError as error:
@@ -175,6 +219,8 @@ class Listener:
             task = self._loop.create_task(self._respond(client, message))
             client.tasks.add(task)
             task.add_done_callback(client.tasks.discard)
+            if len(client.tasks) >= _MOST_WAITING:
+                await asyncio.wait(client.tasks, return_when=asyncio.FIRST_COMPLETED)
             if not client.initialized:
                 await asyncio.wait([task])
                 if not client.initialized:
@@ -198,7 +244,7 @@ class Listener:
 
     async def _result(self, client: _Connection, method: str, params: Dict[str, Any]) -> Any:
         if method == "initialize":
-            if self._token is not None and not hmac.compare_digest(str(params.get("token")), self._token):
+            if self._token is not None and not _same(params.get("token"), self._token):
                 raise WireError(wire.REFUSED, "the token is not the one that this host announced")
             wire.check_protocol(params.get("protocol"), params.get("version"))
         elif not client.initialized:
@@ -211,6 +257,10 @@ class Listener:
         if method == "initialize":
             client.initialized = True
         return result
+
+
+def _same(given: Any, token: str) -> bool:
+    return isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "surrogatepass"), token.encode("ascii"))
 
 
 class _Connection:

@@ -7,9 +7,10 @@ expects, raises in the middle of a load, or takes the whole start of the server 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from . import jsontree
+from .jsontree import ARRAY, OBJECT, Node, Path, Tree
 from .report import split_lines
 from .wire import Place, Problem
 
@@ -45,46 +46,63 @@ def check(plugin: str, data: Optional[bytes]) -> List[Problem]:
         text = data.decode("utf-8", "replace")
         offset = len(data[: error.start].decode("utf-8"))
         return [_problem(plugin, text, offset, offset + 1, f"{NAME} is not UTF-8: {error.reason}")]
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        return [_problem(plugin, text, error.pos, error.pos + 1, f"{NAME} is not valid JSON: {error.msg}")]
-    except RecursionError:
-        return [_problem(plugin, text, 0, 1, f"{NAME} is nested too deeply")]
-    if not isinstance(value, dict):
-        return [_problem(plugin, text, 0, len(text.rstrip()), f"{NAME} must be a JSON object")]
-    return [_problem(plugin, text, *_find(text, key), message) for key, message in _faults(plugin, value)]
+    return [_problem(plugin, text, *each) for each in faults(plugin, jsontree.parse(text))]
 
 
-def _faults(plugin: str, value: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
-    if "id" not in value:
-        yield "", f'"id" is missing: it must be "{plugin}", the name of the folder'
-    elif value["id"] != plugin:
-        yield "id", f'"id" must be "{plugin}", the name of the folder: the host looks for the code in the folder "id"'
+def faults(plugin: str, tree: Tree) -> Iterator[Tuple[int, int, str]]:
+    """(start, end, message) of everything that the host cannot load."""
+    for fault in tree.faults:
+        yield fault.start, fault.end, f"{NAME} is not valid JSON: {fault.message}"
+    root = tree.root
+    if root is None:
+        return
+    if root.kind != OBJECT:
+        if not tree.faults:
+            yield root.start, root.end, f"{NAME} must be a JSON object"
+        return
+    declared = root.get("id")
+    if declared is not None and declared.value != plugin:
+        message = f'"id" must be "{plugin}", the name of the folder: the host looks for the code in the folder "id"'
+        yield declared.start, declared.end, message
+    elif declared is None and not tree.faults:
+        yield root.start, root.start + 1, f'"id" is missing: it must be "{plugin}", the name of the folder'
     for key, required in _LISTS.items():
-        items = value.get(key, [])
-        if not isinstance(items, list):
-            yield key, f'"{key}" must be a list'
-            continue
-        for item in items:
-            if required is None:
-                if not isinstance(item, str):
-                    yield key, f'"{key}" must hold strings only'
-            elif not isinstance(item, dict):
-                yield key, f'"{key}" must hold objects only'
-            elif any(not isinstance(item.get(name), str) for name in required):
-                yield key, f'each of "{key}" needs ' + ", ".join(f'"{name}"' for name in required)
+        items = root.get(key)
+        if items is not None and items.kind != ARRAY:
+            yield items.start, items.end, f'"{key}" must be a list'
+        for item in items.items if items is not None else ():
+            wrong = _item_fault(key, required, item, not tree.faults)
+            if wrong:
+                yield item.start, item.end, wrong
 
 
-def mention(plugin: str, text: str, word: str) -> Place:
-    """Where the manifest first says `word` as a string; its first line if nowhere."""
-    start, end = _find(text, word)
-    return _place(plugin, text, start, end)
+def _item_fault(key: str, required: Optional[Tuple[str, ...]], item: Node, whole: bool) -> Optional[str]:
+    if required is None:
+        return None if item.is_string else f'"{key}" must hold strings only'
+    if item.kind != OBJECT:
+        return f'"{key}" must hold objects only'
+    for name in required:
+        value = item.get(name)
+        if not value.is_string if value is not None else whole:  # in a broken text it may come yet
+            return f'each of "{key}" needs ' + ", ".join(f'"{name}"' for name in required)
+    return None
 
 
-def _find(text: str, word: str) -> Tuple[int, int]:
-    found = re.search(re.escape(json.dumps(word)), text) if word else None
-    return found.span() if found else (0, len(text.split("\n", 1)[0]))
+def place(plugin: str, text: str, path: Path) -> Place:
+    """Where the value is that `path` leads to; the nearest one around it where there is none."""
+    tree = jsontree.parse(text)
+    for length in range(len(path), -1, -1):
+        node = tree.at(path[:length])
+        if node is not None:
+            return _place(plugin, text, node.start, node.end)
+    return _place(plugin, text, 0, 0)
+
+
+def item(plugin: str, text: str, key: str, name: str, value: str) -> Place:
+    """Where the list `key` has an object whose `name` is `value`."""
+    items = parse(text.encode("utf-8", "replace")).get(key)
+    numbers = [n for n, each in enumerate(items or ()) if isinstance(each, dict) and each.get(name) == value]
+    return place(plugin, text, (key, *numbers[:1], name))
 
 
 def _problem(plugin: str, text: str, start: int, end: int, message: str) -> Problem:

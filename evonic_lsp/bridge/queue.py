@@ -70,3 +70,5 @@ class _Request:
         self.plugin = plugin
         self.asked_by = asked_by
         self.future: Future[Outcome] = Future()
+        # Several may wait for it: one of them going away must not cancel it for the others, nor for the queue.
+        self.future.set_running_or_notify_cancel()

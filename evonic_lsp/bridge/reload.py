@@ -5,24 +5,33 @@ See "A reload" in ``evonic_lsp/README.md``. Nothing here knows a kind of registr
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import threading
 import time
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional
 
+from . import holders, lifecycle, wire
 from . import snapshot as snapshots
-from . import wire
+from .contain import Stuck, bounded, contained
 from .generation import HANDLER, ROUTES, Generation, StagedGeneration, adopted
 from .host import Host
 from .kinds import all_kinds
 from .kinds.base import recording
-from .kinds.events import EventHandlers
-from .report import Reporter
+from .kinds.events import EventHandlers, Slot
+from .kinds.templates import TemplateFiles
+from .report import Reporter, describe
 from .snapshot import Checked, Snapshot
 from .wire import Outcome, Problem
 
 _logger = logging.getLogger("evonic_lsp")
+# Seconds: for an import, unless the variable of that name says otherwise; for calls in flight before ``on_unload``;
+# for them before the generation that they run on is let go all the same.
 IMPORT_LIMIT = 10.0
+_DRAIN = 1.0
+_RETIRE = 60.0
 
 
 class Rejected(Exception):
@@ -37,25 +46,49 @@ class Rejected(Exception):
 class Engine:
     """Loads, reloads and unloads plugins of one host, one at a time (the caller sees to that).
 
-    `limit`: seconds that an import may take. `app`: the Flask application that serves.
+    `app`: the Flask application that serves.
     """
 
-    def __init__(self, host: Host, app: Any, limit: float = IMPORT_LIMIT) -> None:
+    def __init__(self, host: Host, app: Any) -> None:
         self.host = host
-        self.limit = limit
         self.kinds = all_kinds(host, app)
-        events = next(kind for kind in self.kinds if isinstance(kind, EventHandlers))
-        self._slot = events.slot
+        self._events = next(kind for kind in self.kinds if isinstance(kind, EventHandlers))
+        self._templates = next(kind for kind in self.kinds if isinstance(kind, TemplateFiles))
         self._numbers: Dict[str, int] = {}
+
+    def slot(self, plugin: str) -> Slot:
+        """Where `plugin` serves from."""
+        return self._events.slot(plugin)
 
     def current(self, plugin: str) -> Optional[Generation]:
         """The generation that serves now."""
-        return self._slot(plugin).current
+        return self._events.slot(plugin).current
 
     def serving(self, plugin: str) -> Optional[Generation]:
         """The same, but None if the host could not load it whole."""
         current = self.current(plugin)
         return current if current is not None and current.complete else None
+
+    def loaded(self) -> Dict[str, Generation]:
+        """Every plugin's generation that serves now."""
+        return {plugin: slot.current for plugin, slot in list(self._events.slots.items()) if slot.current is not None}
+
+    def dependents(self, plugin: str) -> List[str]:
+        """The plugins that import `plugin`, directly or not, in the order in which to reload them after it: each
+        after those that it imports, as far as there is such an order."""
+        imports = {each: generation.snapshot.imports for each, generation in self.loaded().items()}
+        order: List[str] = []
+
+        def visit(target: str) -> None:
+            for user in sorted(user for user, used in imports.items() if target in used):
+                if user not in seen:
+                    seen.add(user)
+                    visit(user)
+                    order.append(user)
+
+        seen = {plugin}
+        visit(plugin)
+        return order[::-1]
 
     def adopt(self, plugin: str, complete: bool) -> None:
         """Takes over what the host itself loaded, without running any of it again. `complete`: the load worked."""
@@ -63,7 +96,7 @@ class Engine:
         taken = snapshots.read(plugin, self.host.folder(plugin))
         generation = adopted(plugin, taken, self.host.package(plugin), module)
         generation.complete = complete
-        self._slot(plugin).current = generation
+        self._events.slot(plugin).current = generation
         for kind in self.kinds:
             kind.adopt(generation)
 
@@ -78,7 +111,7 @@ class Engine:
         number = self._numbers.get(run.plugin, 0) + 1
         new = StagedGeneration(run.snapshot, checked.codes, number)
         try:
-            run.step("import", lambda: self._stage(run, new))
+            run.step("import", lambda: self._stage(run, old, new))
             run.step("validate", lambda: self._validate(run, old, new))
             run.step("commit", lambda: self._commit(run, old, new))
         except BaseException:
@@ -86,55 +119,49 @@ class Engine:
                 kind.discard(new)
             raise
         self._numbers[run.plugin] = number
+        new.warnings = list(run.problems)
         if old is not None:
-            self._retire(run.plugin, old)
+            self._afterwards(run, "retire", lambda: self._retire(run.plugin, old, run.problems))
+            self._afterwards(run, "holders", lambda: self._name_holders(run, old, new))
         snapshots.forget_bytecode(run.snapshot)
+
+    def refresh(self, run: _Run, old: Generation) -> None:
+        """What :meth:`load` is where only templates have changed: no code runs, and `old` goes on."""
+        run.step("check", lambda: self._check(run, old))
+        run.step("commit", lambda: self._templates.replace(run.plugin, run.snapshot))
+        old.snapshot = run.snapshot
 
     def unload(self, plugin: str) -> None:
         """Takes the plugin out of the host."""
         old = self.current(plugin)
         if old is None:
             return
-        undo: List[Callable[[], None]] = []
-        try:
+        with contextlib.ExitStack() as undo:
             for kind in self.kinds:
-                undo.append(kind.commit(plugin, old, None))
-        except BaseException:
-            _undo(undo)
-            raise
-        self._retire(plugin, old)
+                undo.callback(kind.commit(plugin, old, None))
+            undo.pop_all()
+        try:
+            self._bounded(plugin, lambda: lifecycle.call(self.host, old, lifecycle.ON_UNLOAD))
+        except (Exception, SystemExit) as error:
+            _logger.warning("on_unload of %s failed: %s", plugin, describe(error), exc_info=True)
+        self._retire(plugin, old, [])
 
     def _check(self, run: _Run, old: Optional[Generation]) -> Checked:
         known = (old.snapshot, old.codes) if old is not None and old.codes else None
         checked = snapshots.check(run.snapshot, run.reporter, known)
+        for kind in self.kinds:
+            checked.problems += kind.check(old.snapshot if old is not None else None, run.snapshot)
         run.problems += checked.problems
         if checked.failed:
             raise Rejected(wire.REJECTED, run.problems)
         return checked
 
-    def _stage(self, run: _Run, new: StagedGeneration) -> None:
-        """Imports the new generation in a thread of its own, which is left to itself if it does not return."""
-        errors: List[BaseException] = []
-        done = threading.Event()
-
+    def _stage(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
         def load() -> None:
-            try:
-                with recording(new):
-                    _import(new)
-            except BaseException as error:
-                errors.append(error)
-            finally:
-                done.set()
+            with contained(), recording(new):
+                _import(new, old.names() if old is not None else [])
 
-        threading.Thread(target=load, name=f"evonic-lsp import {run.plugin}", daemon=True).start()
-        if not done.wait(self.limit):
-            message = (
-                f"the import did not return within {self.limit:g} s and is left to itself: something at the top "
-                "level of a module waits or runs for ever"
-            )
-            raise Rejected(wire.STUCK, [*run.problems, Problem("stuck", message)])
-        if errors:
-            raise Rejected(wire.REJECTED, [*run.problems, run.reporter.problem(errors[0])])
+        self._plugins_own(run, load)
 
     def _validate(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
         try:
@@ -143,27 +170,111 @@ class Engine:
                     run.problems += kind.declare(new)
             for kind in self.kinds:
                 run.problems += kind.validate(old, new)
-        except Exception as error:  # the plugin's own code again: its blueprint registers itself
+        except (Exception, SystemExit) as error:  # the plugin's own code again: its blueprint registers itself
             raise Rejected(wire.REJECTED, [*run.problems, run.reporter.problem(error)]) from error
+        run.problems += lifecycle.unpaired(old, new)
         if any(problem.severity == "error" for problem in run.problems):
             raise Rejected(wire.REJECTED, run.problems)
 
+        def hand_over() -> None:
+            with recording(new):
+                lifecycle.hand_over(self.host, old, new)
+
+        if lifecycle.function(old, lifecycle.SAVE) and lifecycle.function(new, lifecycle.RESTORE):
+            self._plugins_own(run, hand_over)
+
     def _commit(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
-        undo: List[Callable[[], None]] = []
+        with contextlib.ExitStack() as undo:
+            try:
+                for kind in self.kinds:
+                    undo.callback(kind.commit(run.plugin, old, new))
+            except (Exception, SystemExit) as error:
+                _logger.exception("the commit of %s failed and is taken back", run.plugin)
+                raise Rejected(wire.ROLLED_BACK, [*run.problems, run.reporter.problem(error)]) from error
+            self._begin(run, old, new)
+            undo.pop_all()
+
+    def _begin(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
+        """``on_unload`` of the old version, ``on_load`` of the new one, which may still refuse."""
+        if lifecycle.function(old, lifecycle.ON_UNLOAD) and old is not None:
+            self._events.slot(run.plugin).wait(old, _DRAIN)
+            try:
+                self._bounded(run.plugin, lambda: lifecycle.call(self.host, old, lifecycle.ON_UNLOAD))
+            except (Exception, SystemExit) as error:
+                run.problems.append(replace(run.reporter.problem(error), severity="warning"))
+        if lifecycle.function(new, lifecycle.ON_LOAD):
+            try:
+                self._plugins_own(run, lambda: lifecycle.call(self.host, new, lifecycle.ON_LOAD))
+            except Rejected as rejected:
+                self._resume(run.plugin, old)
+                raise Rejected(
+                    wire.ROLLED_BACK if rejected.status == wire.REJECTED else rejected.status, rejected.problems
+                ) from None
+
+    def _resume(self, plugin: str, old: Optional[Generation]) -> None:
+        """The old version goes on after all."""
         try:
-            for kind in self.kinds:
-                undo.append(kind.commit(run.plugin, old, new))
-        except Exception as error:
-            _logger.exception("the commit of %s failed and is taken back", run.plugin)
-            _undo(undo)
-            raise Rejected(wire.ROLLED_BACK, [*run.problems, run.reporter.problem(error)]) from error
+            self._bounded(plugin, lambda: lifecycle.call(self.host, old, lifecycle.ON_LOAD))
+        except (Exception, SystemExit) as error:
+            _logger.error("%s goes on, but its on_load failed: %s", plugin, describe(error), exc_info=True)
 
-    def _retire(self, plugin: str, old: Generation) -> None:
+    def _plugins_own(self, run: _Run, action: Callable[[], Any]) -> None:
+        """Runs the plugin's own code; what it raises, `SystemExit` among it, is a rejection."""
+        try:
+            self._bounded(run.plugin, action)
+        except Stuck as stuck:
+            raise Rejected(wire.STUCK, [*run.problems, Problem("stuck", str(stuck))]) from None
+        except BaseException as error:
+            raise Rejected(wire.REJECTED, [*run.problems, run.reporter.problem(error)]) from None
+
+    def _bounded(self, plugin: str, action: Callable[[], Any]) -> None:
+        bounded(f"evonic-lsp import {plugin}", _seconds(self.host.option("IMPORT_LIMIT", "")), action)
+
+    def _afterwards(self, run: _Run, step: str, action: Callable[[], Any]) -> None:
+        """The new version serves already: what fails now is a warning."""
+        try:
+            run.step(step, action)
+        except (Exception, SystemExit) as error:
+            _logger.exception("%s serves, but not all of the version before is gone", run.plugin)
+            run.problems.append(replace(run.reporter.problem(error), severity="warning"))
+
+    def _retire(self, plugin: str, old: Generation, problems: List[Problem]) -> None:
+        """Lets go of `old` when its last call has ended, or after a limit."""
+        once = threading.Lock()
+
         def retire() -> None:
-            for kind in self.kinds:
-                kind.retire(old)
+            if once.acquire(blocking=False):
+                late.cancel()
+                for kind in self.kinds:
+                    try:
+                        kind.retire(old)
+                    except (Exception, SystemExit):
+                        _logger.exception("a version of %s that is gone leaves %s behind", plugin, kind.name)
 
-        self._slot(plugin).when_drained(old, retire)
+        late = threading.Timer(_RETIRE, retire)
+        late.daemon = True
+        drained: Callable[[], None] = retire
+        for kind in self.kinds:
+            drained = functools.partial(kind.when_drained, old, drained)
+        try:
+            drained()
+        finally:
+            if not once.locked():
+                late.start()
+        if not once.locked():
+            return
+        for kind in self.kinds:
+            problems += kind.linger(old)
+
+    def _name_holders(self, run: _Run, old: Generation, new: Generation) -> None:
+        if not holders.possible(run.plugin):
+            return
+        found = holders.find(old)
+        if found and self.host.option("REBIND", "").lower() in ("1", "true", "on", "yes"):
+            found = holders.rebind(found, new)
+        if found:
+            message = f"code outside of plugins still holds the version before: {holders.describe(found)}"
+            run.problems.append(Problem("old-version", message, "information"))
 
 
 class _Run:
@@ -190,8 +301,19 @@ class _Run:
             self.timings[name] = round((time.perf_counter() - started) * 1000, 3)
 
     def outcome(self) -> Outcome:
+        old = self.engine.current(self.plugin)
+        try:
+            return self._outcome(old)
+        except Rejected as rejected:
+            self.problems = rejected.problems
+            return self._result(rejected.status, self._why(rejected.problems, old))
+        except (Exception, SystemExit) as error:  # a fault of ours: told like any other, and the queue goes on
+            _logger.exception("the reload of %s failed", self.plugin)
+            self.problems = [*self.problems, self.reporter.problem(error)]
+            return self._result(wire.ROLLED_BACK, self._why(self.problems, old))
+
+    def _outcome(self, old: Optional[Generation]) -> Outcome:
         host, engine = self.engine.host, self.engine
-        old = engine.current(self.plugin)
         if not host.exists(self.plugin) or not host.enabled(self.plugin):
             gone = "was removed" if not host.exists(self.plugin) else "is switched off in Evonic"
             if old is None:
@@ -201,12 +323,14 @@ class _Run:
             return self._result(wire.UNLOADED, f"{self.plugin} {gone} and was unloaded")
         self.snapshot = self.step("snapshot", lambda: snapshots.read(self.plugin, host.folder(self.plugin)))
         if self.asked_by == wire.SAVE and old is not None and old.complete and self.snapshot.same_as(old.snapshot):
+            self.problems = old.warnings
             return self._result(wire.UNCHANGED, "unchanged: these bytes are what is running")
-        try:
-            engine.load(self, old)
-        except Rejected as rejected:
-            self.problems = rejected.problems
-            return self._result(rejected.status, self._why(rejected.problems, old))
+        changed = snapshots.changed(old.snapshot if old else None, self.snapshot)
+        templates = bool(changed) and all(file.startswith(snapshots.TEMPLATES) for file in changed)
+        if old is not None and old.complete and templates and self.asked_by == wire.SAVE:
+            engine.refresh(self, old)
+            return self._result(wire.RELOADED, "templates reloaded")
+        engine.load(self, old)
         return self._result(wire.RELOADED, "reloaded")
 
     def _why(self, problems: List[Problem], old: Optional[Generation]) -> str:
@@ -234,16 +358,25 @@ class _Run:
         )
 
 
-def _import(new: StagedGeneration) -> None:
-    """What the host does: ``handler.py``; then ``create_blueprint``, from there or else from ``routes.py``."""
+def _import(new: StagedGeneration, again: List[str]) -> None:
+    """What the host does: ``handler.py``; then ``create_blueprint``, from there or else from ``routes.py``.
+
+    Then `again`, the modules that had been imported since, in the middle of some request: in this version they fail
+    here, where the old one still serves, or not at all.
+    """
     handler = new.load(HANDLER) if new.has(HANDLER) else None
     create = getattr(handler, "create_blueprint", None)
     if not callable(create) and new.has(ROUTES):
         create = getattr(new.load(ROUTES), "create_blueprint", None)
     if callable(create):
         new.blueprint = create()
+    for name in again:
+        if new.has(name):
+            new.load(name)
 
 
-def _undo(actions: List[Callable[[], None]]) -> None:
-    for action in reversed(actions):
-        action()
+def _seconds(text: str) -> float:
+    try:
+        return max(float(text), 0.1)
+    except ValueError:
+        return IMPORT_LIMIT

@@ -25,6 +25,8 @@ from . import wire
 # sockaddr_un.sun_path holds 108 bytes on Linux, 104 on macOS and the BSDs, the final NUL included.
 _LONGEST_SOCKET_PATH = 103
 _RUN = "evonic-lsp"
+# Where there are none, clients connect to 127.0.0.1 and prove with a token that they can read our files.
+UNIX_SOCKETS = hasattr(socket, "AF_UNIX")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    except OverflowError:  # no system has so high a number
+        return False
     return True
 
 
@@ -104,39 +108,72 @@ def alive(pid: int) -> bool:
 
 
 def announce(announcement: Announcement, folders: Iterable[Path]) -> List[Path]:
-    """Writes the announcement into each of `folders` (made private first); returns the files."""
-    written = []
+    """Writes the announcement into each of `folders` (made private first) that takes it; returns the files.
+
+    Raises OSError if none does.
+    """
+    written: List[Path] = []
+    failed: Optional[OSError] = None
     for folder in folders:
-        file = private_folder(folder) / f"host-{announcement.pid}.json"
-        part = file.with_suffix(".part")
-        _forget(part)
-        handle = os.open(str(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(wire.to_json(announcement), stream)
-        os.replace(part, file)  # a reader sees all of it or nothing
-        written.append(file)
+        file = folder / f"host-{announcement.pid}.json"
+        try:
+            _write(private_folder(folder), file, json.dumps(wire.to_json(announcement)))
+        except OSError as error:  # a full disk, say: one place is enough to be found
+            failed = error
+        else:
+            written.append(file)
+    if failed is not None and not written:
+        raise failed
     return written
 
 
+def _write(folder: Path, file: Path, text: str) -> None:
+    part = file.with_suffix(".part")
+    _forget(part)
+    try:
+        handle = os.open(str(part), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.replace(part, file)  # a reader sees all of it or nothing
+    except OSError:
+        _forget(part)
+        raise
+
+
 def read_announcement(file: Path) -> Optional[Announcement]:
-    """The announcement in `file`; None if it is not one, not ours, or of a dead process (then it is removed)."""
+    """The announcement in `file`; None if it is not one, not ours alone, or of a dead process (then it is removed)."""
     try:
         found = os.lstat(file)
-        if not stat.S_ISREG(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+        if not stat.S_ISREG(found.st_mode):
             return None
+        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
+            return None  # somebody else wrote it, or could have
         if found.st_size > 65536:
             return None
         announcement = wire.from_json(Announcement, json.loads(file.read_text("utf-8")))
+        if not _believable(announcement):
+            return None
     except (OSError, ValueError, RecursionError, wire.WireError):
         return None
     if not alive(announcement.pid):
         _forget(file)
         if announcement.endpoint.startswith("unix:"):
             stale = Path(announcement.endpoint[5:])
-            if stale.parent == file.parent or stale.parent in runtime_dirs():
+            if stale.name == f"host-{announcement.pid}.sock" and stale.parent in (file.parent, *runtime_dirs()):
                 _forget(stale)
         return None
     return announcement
+
+
+def _believable(announcement: Announcement) -> bool:
+    """Whether it speaks of this machine, in paths that the system can have. Raises ValueError if it cannot."""
+    kind, _, address = announcement.endpoint.partition(":")
+    paths = (
+        [announcement.root] + [address] * (kind == "unix") + [announcement.plugins_dir] * bool(announcement.plugins_dir)
+    )
+    if not all(os.path.isabs(path) and b"\0" not in os.fsencode(path) for path in paths):
+        return False
+    return kind == "unix" or (kind == "tcp" and address.rpartition(":")[0] == "127.0.0.1")
 
 
 def hosts(root: Optional[Path] = None) -> List[Announcement]:
@@ -144,7 +181,7 @@ def hosts(root: Optional[Path] = None) -> List[Announcement]:
     folders = runtime_dirs() + ([run_dir(root)] if root else [])
     found = {}
     for folder in folders:
-        for file in sorted(folder.glob("host-*.json")) if folder.is_dir() else []:
+        for file in sorted(folder.glob("host-*.json")) if os.path.isdir(folder) else []:
             announcement = read_announcement(file)
             if announcement and (root is None or same_file(announcement.root, root)):
                 found[announcement.pid] = announcement
@@ -177,7 +214,7 @@ class Bell:
     def __init__(self, folder: Path) -> None:
         self.path = private_folder(folder) / f"bell-{os.getpid()}-{next(self._numbers)}"
         _forget(self.path)
-        if hasattr(socket, "AF_UNIX"):
+        if UNIX_SOCKETS:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self.socket.bind(str(self.path))
             os.chmod(self.path, 0o600)
@@ -204,13 +241,12 @@ class Bell:
 def ring_bells(folders: Iterable[Path]) -> int:
     """Rings every bell in `folders`, never waiting; removes those that nobody listens to. Returns how many rang."""
     rung = 0
-    unix = hasattr(socket, "AF_UNIX")
-    with socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_DGRAM) as hand:
+    with socket.socket(socket.AF_UNIX if UNIX_SOCKETS else socket.AF_INET, socket.SOCK_DGRAM) as hand:
         hand.setblocking(False)
         for folder in folders:
             for path in folder.glob("bell-*"):
                 try:
-                    hand.sendto(b"!", str(path) if unix else ("127.0.0.1", int(path.read_text("ascii"))))
+                    hand.sendto(b"!", str(path) if UNIX_SOCKETS else ("127.0.0.1", int(path.read_text("ascii"))))
                     rung += 1
                 except BlockingIOError:
                     rung += 1  # full of rings that were not heard yet
@@ -222,13 +258,13 @@ def ring_bells(folders: Iterable[Path]) -> int:
 # ── Sockets ──
 
 
-def socket_path(folders: Iterable[Path], pid: int) -> Path:
-    """The first ``host-PID.sock`` below `folders` that the platform's limit on socket paths allows."""
+def socket_paths(folders: Iterable[Path], pid: int) -> List[Path]:
+    """Every ``host-PID.sock`` below `folders` that the platform's limit on socket paths allows. OSError if none is."""
     candidates = [folder / f"host-{pid}.sock" for folder in folders]
-    for path in candidates:
-        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-            return path
-    raise OSError(f"every possible socket path is too long for this platform: {', '.join(map(str, candidates))}")
+    short = [path for path in candidates if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH]
+    if not short:
+        raise OSError(f"every possible socket path is too long for this platform: {', '.join(map(str, candidates))}")
+    return short
 
 
 def peer_uid(connection: socket.socket) -> Optional[int]:
@@ -242,6 +278,6 @@ def peer_uid(connection: socket.socket) -> Optional[int]:
 
 def check_peer(connection: socket.socket) -> None:
     """PermissionError if the other end of a Unix socket is another user than us (or root)."""
-    uid = peer_uid(connection) if connection.family == getattr(socket, "AF_UNIX", None) else None
+    uid = peer_uid(connection) if connection.family != socket.AF_INET else None
     if uid is not None and uid not in (0, os.getuid()):
         raise PermissionError(f"the other end of this socket is user {uid}, not us: connection refused")

@@ -7,6 +7,7 @@ read from the snapshot that ran, not from the disk, which may have moved on.
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import itertools
 import linecache
@@ -45,9 +46,12 @@ class Reporter:
     def problem(self, error: BaseException) -> Problem:
         """`error` as a problem at the innermost frame inside the plugin."""
         places = [(name, place) for name, place in self._frames(error.__traceback__)]
-        chosen = self._syntax_place(error) or self._innermost(places)
+        wrong = self._syntax_place(error)
+        chosen = wrong if wrong is not None and wrong.plugin == self.plugin else self._innermost(places)
         related = [Related(f"in {name}", place) for name, place in reversed(places) if place != chosen]
-        for how, cause in _chain(error):
+        if wrong is not None and wrong != chosen:  # in another plugin, or in no file at all
+            related.insert(0, Related(describe(error), wrong))
+        for how, cause in [*_chain(error), *_members(error)]:
             found = self._syntax_place(cause) or self._innermost(list(self._frames(cause.__traceback__)))
             related.append(Related(f"{how} {describe(cause)}", found))
             if chosen is None and found is not None and found.plugin == self.plugin:
@@ -175,6 +179,27 @@ def _chain(error: BaseException) -> Iterator[Tuple[str, BaseException]]:
         seen.add(id(following))
         yield how, following
         error = following
+
+
+def _members(error: BaseException) -> Iterator[Tuple[str, BaseException]]:
+    """What is in an exception group (PEP 654), groups in it opened, with its causes."""
+    left = [error]
+    for _ in range(_MOST_CAUSES):
+        group = left.pop(0)
+        for member in getattr(group, "exceptions", None) or () if _is_group(group) else ():
+            if _is_group(member):
+                left.append(member)
+                continue
+            yield "in the group:", member
+            for how, cause in _chain(member):
+                yield f"in the group: {describe(member).splitlines()[0]} {how}", cause
+        if not left:
+            return
+
+
+def _is_group(error: BaseException) -> bool:
+    kind = getattr(builtins, "BaseExceptionGroup", None)  # new in Python 3.11
+    return kind is not None and isinstance(error, kind)
 
 
 def _text(error: BaseException) -> str:

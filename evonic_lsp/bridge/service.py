@@ -7,23 +7,29 @@ process. Switching the bridge off in Evonic closes the socket; the engine stays,
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import difflib
 import logging
 import os
 import threading
 from typing import Any, Callable, Dict, List, Optional
 
-from . import wire
+from . import details, wire
 from .host import Host
 from .listener import Listener
+from .logpump import LogPump
+from .messages import Cleared, Details
 from .queue import ReloadQueue
 from .reload import Engine
+from .replay import replay
+from .runtime import Runtime
 from .wire import Change, HostStatus, LogEntry, Outcome, PluginInfo, WireError
 
 _logger = logging.getLogger("evonic_lsp")
 # The host logs a load that fails here; whoever watches its log finds ours in the same place.
 _host_logger = logging.getLogger("backend.plugin_lifecycle")
 _GLOBAL = "hotreload_enabled"
+_OPTED_IN = "hotreload:"
 _LEVELS = {wire.RELOADED: "info", wire.UNCHANGED: "info", wire.UNLOADED: "info", wire.DISABLED: "info"}
 
 
@@ -33,6 +39,9 @@ class Service:
     def __init__(self, host: Host, app: Any) -> None:
         self.host = host
         self.engine = Engine(host, app)
+        self.runtime = Runtime(host, self.engine.current, self._notify, self._later)
+        self.log = LogPump(self._notify, self._later)
+        self._app = app
         self.queue = ReloadQueue(self._reload)
         self.outcomes: Dict[str, Outcome] = {}
         self._listener: Optional[Listener] = None
@@ -43,6 +52,9 @@ class Service:
             "plugins/list": lambda params: self.status().plugins,
             "plugin/reload": self._on_reload,
             "plugin/logs": self._on_logs,
+            "plugin/details": self._on_details,
+            "plugin/replay": self._on_replay,
+            "plugin/clear": self._on_clear,
             "hotreload/enable": lambda params: self._on_switch(params, True),
             "hotreload/disable": lambda params: self._on_switch(params, False),
             "hotreload/status": lambda params: self.status(),
@@ -51,6 +63,9 @@ class Service:
         for plugin in host.plugins():
             if plugin != wire.BRIDGE_ID and host.enabled(plugin):
                 self.engine.adopt(plugin, complete=not self._failed_to_load(plugin))
+        for generation in self.engine.loaded().values():
+            self.runtime.adopted(generation)
+        self.runtime.listen(app)
         atexit.register(self.stop)
 
     def start(self) -> None:
@@ -60,6 +75,8 @@ class Service:
                 listener = Listener(self.host.root, self.host.plugins_dir, self.answer)
                 listener.start()
                 self._listener = listener
+                self.runtime.pump.stopped()  # whatever waited for the listener before
+                self.log.pump.stopped()
 
     def stop(self) -> None:
         """Closes the socket."""
@@ -87,7 +104,7 @@ class Service:
     def status(self) -> HostStatus:
         """The switches, and every plugin."""
         host = self.host
-        listed = {plugin["id"]: plugin for plugin in host.manager.list_plugins() if isinstance(plugin.get("id"), str)}
+        listed = host.manifests()
         ids = sorted({*listed, *host.plugins(), *self.outcomes} - {wire.BRIDGE_ID})
         return HostStatus(
             root=host.root,
@@ -102,15 +119,19 @@ class Service:
 
     def _info(self, plugin: str, manifest: Dict[str, Any]) -> PluginInfo:
         serving = self.engine.serving(plugin)
+        enabled = manifest.get("enabled")  # the host has looked: a look into its database costs more than all the rest
+        decision = self.host.db.get_setting(_OPTED_IN + plugin, None)
         return PluginInfo(
             id=plugin,
             name=str(manifest.get("name", plugin)),
             version=str(manifest.get("version", "")),
-            enabled=self.host.enabled(plugin),
-            hotreload=self._opted_in(plugin),
+            enabled=enabled if isinstance(enabled, bool) else self.host.enabled(plugin),
+            hotreload=decision == "1",
+            decided=decision is not None,
             generation=serving.number if serving else None,
             loaded_at=serving.loaded_at if serving else None,
             outcome=self.outcomes.get(plugin),
+            errors=self.runtime.errors(plugin),
         )
 
     def _on_reload(self, params: Dict[str, Any]) -> Any:
@@ -132,9 +153,28 @@ class Service:
         entries = self.host.manager.get_logs(plugin, limit=limit)
         return [LogEntry(plugin, str(e["timestamp"]), str(e["level"]), str(e["message"])) for e in entries]
 
+    def _on_details(self, params: Dict[str, Any]) -> Details:
+        plugin = self._known(params)
+        listed = self.host.manifests().get(plugin, {})
+        serving = self.engine.serving(plugin)
+        handlers = details.handlers(self.host, self._app, serving) if serving is not None else []
+        return Details(self._info(plugin, listed), handlers)
+
+    def _on_replay(self, params: Dict[str, Any]) -> Any:
+        plugin = self._known(params)
+        handler = params.get("handler")
+        if handler is not None and not isinstance(handler, str):
+            raise WireError(wire.INVALID_PARAMS, "handler must be the name of an event or of its function")
+        return replay(self.host, self.engine.slot(plugin), handler)
+
+    def _on_clear(self, params: Dict[str, Any]) -> None:
+        plugin = self._known(params)
+        self.runtime.forget(plugin)
+        self._notify("plugin/cleared", Cleared(plugin))
+
     def _on_switch(self, params: Dict[str, Any], enabled: bool) -> HostStatus:
         plugin = None if params.get("plugin") is None else self._known(params)
-        self.host.db.set_setting(f"hotreload:{plugin}" if plugin else _GLOBAL, "1" if enabled else "0")
+        self.host.db.set_setting(_OPTED_IN + plugin if plugin else _GLOBAL, "1" if enabled else "0")
         self._notify("hotreload/changed", Change(enabled, plugin))
         return self.status()
 
@@ -154,14 +194,42 @@ class Service:
         return bool(self.host.db.get_setting(key, default) == "1")
 
     def _opted_in(self, plugin: str) -> bool:
-        return self._switch(f"hotreload:{plugin}", "0")
+        return self._switch(_OPTED_IN + plugin, "0")
 
     # ── Reloading ──
 
     def _reload(self, plugin: str, asked_by: str) -> Outcome:
-        """In the queue's thread: reloads, remembers, tells everybody."""
+        """In the queue's thread: reloads, and then what imports it."""
+        self._unload_removed(plugin)
         with self._one_at_a_time:
             outcome = self.engine.reload(plugin, asked_by)
+        if outcome.status != wire.RELOADED or "import" not in outcome.timings:
+            return self._tell(plugin, outcome)
+        dependents = self.engine.dependents(plugin)
+        if dependents:
+            names = ", ".join(dependents)
+            message = f"{outcome.message}, and after it what imports it: {names}"
+            outcome = dataclasses.replace(outcome, message=message, dependents=dependents)
+        self._tell(plugin, outcome)
+        for dependent in dependents:
+            with self._one_at_a_time:
+                after = self.engine.reload(dependent, wire.DEPENDENCY)
+            self._tell(dependent, after)
+        return outcome
+
+    def _unload_removed(self, asked_for: str) -> None:
+        """Plugins whose folder has gone, or has another name now, go with it."""
+        there = set(os.listdir(self.host.plugins_dir))
+        for plugin in self.engine.loaded():
+            if plugin not in there and plugin != asked_for:
+                with self._one_at_a_time:
+                    outcome = self.engine.reload(plugin, wire.HOST)
+                self._tell(plugin, outcome)
+
+    def _tell(self, plugin: str, outcome: Outcome) -> Outcome:
+        """Remembers an outcome, and tells everybody."""
+        if outcome.status in (wire.RELOADED, wire.UNLOADED):
+            self.runtime.replaced(outcome)
         self.outcomes[plugin] = outcome
         if not self.host.exists(plugin):
             del self.outcomes[plugin]
@@ -206,13 +274,14 @@ class Service:
                 with self._one_at_a_time:
                     self.engine.unload(plugin)
                 self.outcomes.pop(plugin, None)
+                self.runtime.forget(plugin)
                 self._notify("plugin/outcome", Outcome(plugin, wire.UNLOADED, f"{plugin} was unloaded", wire.HOST))
 
         def log(plugin: str, level: str, message: str) -> None:
             add_log(plugin, level, message)
             last = manager.get_logs(plugin, limit=1)
             if last:
-                self._notify("plugin/log", LogEntry(plugin, str(last[-1]["timestamp"]), level, str(message)))
+                self.log.add(LogEntry(plugin, str(last[-1]["timestamp"]), level, str(message)))
 
         manager.reload_plugin, manager._unload_plugin, manager.add_log = reload_plugin, unload_plugin, log
 
@@ -223,6 +292,10 @@ class Service:
             self.start()
         else:
             self.stop()
+
+    def _later(self, delay: float, work: Callable[[], None]) -> bool:
+        listener = self._listener
+        return listener is not None and listener.call_later(delay, work)
 
     def _notify(self, method: str, params: Any) -> None:
         listener = self._listener

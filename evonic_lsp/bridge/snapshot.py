@@ -6,21 +6,30 @@ ordinary import may run a stale ``.pyc``, or a file that changed between two rea
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import io
 import os
+import re
 import tokenize
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple, Union
 
 from . import manifest
 from .report import Reporter, split_lines, whole_line
 from .wire import Place, Problem
 
-SUFFIXES = (".py", ".json", ".yaml", ".yml", ".md")
+SUFFIXES = (".py", ".json", ".yaml", ".yml", ".md", ".html", ".htm", ".jinja", ".jinja2", ".j2")
 TEMPLATES = "templates/"
+# Served from the disk as it is.
+_STATIC = "static/"
+_IMPORTS = re.compile(
+    rb"^[ \t]*(?:from|import)[ \t]+plugins\.([A-Za-z0-9_-]+)|import_module\([ \t]*['\"]plugins\.([A-Za-z0-9_-]+)",
+    re.MULTILINE,
+)
+_NAMES = re.compile(rb"^[ \t]*from[ \t]+plugins[ \t]+import[ \t]+\(?([A-Za-z0-9_, \t]+)", re.MULTILINE)
 # Plugins keep caches and results in their own folder: data this big is watched by its digest alone.
 _BIG = 1024 * 1024
 
@@ -50,9 +59,9 @@ class Snapshot:
             return None
         try:
             encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0] if file.endswith(".py") else "utf-8"
-        except SyntaxError:
-            encoding = "utf-8"
-        return data.decode(encoding, "replace")
+            return data.decode(encoding, "replace")
+        except (SyntaxError, LookupError):  # an encoding that there is not, or one that is none of text
+            return data.decode("utf-8", "replace")
 
     def manifest(self) -> Dict[str, Any]:
         """``plugin.json``, parsed; empty if there is none or it is invalid."""
@@ -62,6 +71,18 @@ class Snapshot:
     def modules(self) -> List[str]:
         """The relative paths of the Python files."""
         return sorted(file for file in self.files if file.endswith(".py"))
+
+    @functools.cached_property
+    def imports(self) -> FrozenSet[str]:
+        """The other plugins whose modules this one imports, wherever in its code."""
+        found: Set[str] = set()
+        for file in self.modules:
+            # Few lines say it, and the expressions are slow on those that do not.
+            said = b"\n".join(line for line in self.files[file].split(b"\n") if b"plugins" in line)
+            found.update(name.decode("ascii") for match in _IMPORTS.findall(said) for name in match if name)
+            for names in _NAMES.findall(said):
+                found.update(name.split()[0].decode("ascii", "ignore") for name in names.split(b",") if name.split())
+        return frozenset(found - {self.plugin})
 
     @property
     def templates(self) -> List[str]:
@@ -74,7 +95,13 @@ def counts(file: str) -> bool:
     parts = file.split("/")
     if any(part.startswith(".") or part == "__pycache__" for part in parts):
         return False
-    return file.startswith(TEMPLATES) or file.endswith(SUFFIXES)
+    return file.startswith(TEMPLATES) or (file.endswith(SUFFIXES) and not file.startswith(_STATIC))
+
+
+def changed(before: Optional[Snapshot], after: Optional[Snapshot]) -> List[str]:
+    """The files that differ, are new or are gone."""
+    one, other = before.digests if before else {}, after.digests if after else {}
+    return sorted(file for file in {**one, **other} if one.get(file) != other.get(file))
 
 
 def read(plugin: str, folder: str) -> Snapshot:
@@ -83,7 +110,7 @@ def read(plugin: str, folder: str) -> Snapshot:
     files: Dict[str, bytes] = {}
     digests: Dict[str, bytes] = {}
     unreadable: Dict[str, OSError] = {}
-    for file, path in _walk(folder):
+    for file, path in _walk(folder, unreadable):
         try:
             with open(path, "rb") as stream:
                 data = stream.read()
@@ -98,9 +125,15 @@ def read(plugin: str, folder: str) -> Snapshot:
     return Snapshot(plugin, folder, files, digests, unreadable)
 
 
-def _walk(folder: str) -> List[Tuple[str, str]]:
+def _walk(folder: str, unreadable: Dict[str, OSError]) -> List[Tuple[str, str]]:
+    def failed(error: OSError) -> None:
+        file = os.path.relpath(error.filename, folder).replace(os.sep, "/")
+        # A module that is missing fails when it is imported; a template that is missing only when it is needed.
+        if (file + "/").startswith(TEMPLATES) and not isinstance(error, FileNotFoundError):
+            unreadable[file] = error
+
     found, seen = [], set()
-    for here, folders, names in os.walk(folder, followlinks=True):
+    for here, folders, names in os.walk(folder, onerror=failed, followlinks=True):
         real = os.path.realpath(here)
         if real in seen:  # a circle of links
             folders[:] = []
@@ -148,7 +181,7 @@ def check(snapshot: Snapshot, reporter: Reporter, known: Optional[Tuple[Snapshot
             continue
         try:
             checked.codes[file] = compile_file(snapshot, file)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OverflowError) as error:
             checked.problems.append(_compile_problem(snapshot, file, error, reporter))
     return checked
 
@@ -159,7 +192,7 @@ def compile_file(snapshot: Snapshot, file: str) -> CodeType:
     try:
         # From text: compiling bytes, Python before 3.13 gives the offsets of a SyntaxError in bytes.
         source: Union[str, bytes] = importlib.util.decode_source(data)
-    except (SyntaxError, UnicodeDecodeError):
+    except (SyntaxError, UnicodeDecodeError, LookupError):
         source = data  # whose encoding is wrong: let the compiler say so in its own words
     # dont_inherit: or this module's own __future__ imports would apply to the plugin.
     return compile(source, snapshot.path(file), "exec", dont_inherit=True)
@@ -181,7 +214,7 @@ def _undecodable(snapshot: Snapshot, file: str) -> Optional[Place]:
             return None
         except UnicodeDecodeError as error:
             offset = error.start
-        except SyntaxError:  # an unknown encoding, or a first line that is not UTF-8
+        except (SyntaxError, LookupError):  # an unknown encoding, or a first line that is not UTF-8
             try:
                 data.decode("utf-8")
                 return whole_line(file, 0, split_lines(snapshot.text(file) or "")[0], snapshot.plugin)

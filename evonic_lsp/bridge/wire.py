@@ -12,6 +12,7 @@ have moved on.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 import typing
@@ -22,6 +23,7 @@ PROTOCOL = 1
 VERSION = "0.1.0"
 BRIDGE_ID = "evonic_lsp"
 MAX_MESSAGE = 4 * 1024 * 1024
+_LONGEST_ERROR = 1000
 
 # JSON-RPC's own codes, then ours.
 PARSE_ERROR = -32700
@@ -44,10 +46,12 @@ STUCK = "stuck"
 UNLOADED = "unloaded"
 FAILED = (REJECTED, ROLLED_BACK, STUCK)
 
-# Who asked for a reload. A save obeys the switches, the other two do not.
+# Who asked for a reload. A save obeys the switches, the others do not: DEPENDENCY means that a plugin whose modules
+# this one imports was reloaded.
 SAVE = "save"
 MANUAL = "manual"
 HOST = "host"
+DEPENDENCY = "dependency"
 
 _PLUGIN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 
@@ -126,6 +130,7 @@ class Outcome:
 
     `generation` is the one that serves now, 0 being what the host loaded itself, and `loaded_at` when that
     one was loaded (seconds since the epoch); both None where nothing serves. `timings` are milliseconds by step.
+    `dependents` are the plugins that import this one and are reloaded after it.
     """
 
     plugin: str
@@ -138,6 +143,7 @@ class Outcome:
     at: float = 0.0
     problems: List[Problem] = field(default_factory=list)
     timings: Dict[str, float] = field(default_factory=dict)
+    dependents: List[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
@@ -146,17 +152,40 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """An error at run time; payload of ``plugin/error``, again with each update.
+
+    `trigger` is the kind of what was being served (``event``, ``slash command``, ``route``, a kind of hook …) and
+    `name` which one. `key` stays the same for every repetition; `generation` is the load whose text ran, and whose
+    lines the places carry. Times are seconds since the epoch.
+    """
+
+    plugin: str
+    key: str
+    trigger: str
+    name: str
+    problem: Problem
+    count: int
+    first_at: float
+    last_at: float
+    generation: int
+
+
+@dataclass(frozen=True)
 class PluginInfo:
-    """A plugin as the host knows it. `hotreload`: opted in to reload on save; `outcome`: the last one."""
+    """A plugin as the host knows it. `hotreload`: opted in to reload on save; `decided`: somebody has switched
+    that on or off before, so there is nothing to ask; `outcome`: the last one; `errors`: those since the load."""
 
     id: str
     name: str
     version: str
     enabled: bool
     hotreload: bool
+    decided: bool = False
     generation: Optional[int] = None
     loaded_at: Optional[float] = None
     outcome: Optional[Outcome] = None
+    errors: List[Failure] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -222,7 +251,7 @@ def _structure(kind: Any, data: Any, where: str) -> Any:
     if origin is dict and isinstance(data, dict):
         return {str(key): _structure(args[1], item, where) for key, item in data.items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(data, dict):
-        hints = typing.get_type_hints(kind)
+        hints = _hints(kind)
         values = {}
         for each in dataclasses.fields(kind):
             key = _camel(each.name)
@@ -231,13 +260,17 @@ def _structure(kind: Any, data: Any, where: str) -> Any:
             elif each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING:
                 raise WireError(INVALID_PARAMS, f"{where}.{key} is missing")
         return kind(**values)
-    if kind is float and isinstance(data, (int, float)) and not isinstance(data, bool):
-        return float(data)
+    if kind is float and isinstance(data, (int, float)) and not isinstance(data, bool) and abs(data) < 1e300:
+        return float(data)  # neither NaN nor Infinity, which are no JSON and would break whoever gets them next
     if kind in (str, int, bool) and type(data) is kind:
         return data
     raise WireError(INVALID_PARAMS, f"{where}: {type(data).__name__} is not what belongs here")
 
 
+_hints = functools.lru_cache(maxsize=None)(typing.get_type_hints)  # reading them takes longer than all the rest
+
+
+@functools.lru_cache(maxsize=None)
 def _camel(name: str) -> str:
     head, *tail = name.split("_")
     return head + "".join(part.capitalize() for part in tail)
@@ -276,17 +309,45 @@ def request(number: int, method: str, params: Optional[Dict[str, Any]] = None) -
 
 def notification(method: str, params: Any) -> bytes:
     """A notification, encoded; `params` may be one of the message types."""
-    return encode({"method": method, "params": to_json(params)})
+    return _fitting({"method": method}, "params", to_json(params))
 
 
 def response(number: Any, result: Any) -> bytes:
     """An answer, encoded; `result` may be one of the message types."""
-    return encode({"id": number, "result": to_json(result)})
+    return _fitting({"id": number}, "result", to_json(result))
+
+
+def _fitting(head: Dict[str, Any], key: str, data: Any) -> bytes:
+    """A message with `data` as `key`. What is too long for a message loses its details, so that what became of a
+    plugin is told however much there is to say about it."""
+    for detail in range(len(_DETAILS)):
+        try:
+            return encode({**head, key: data})
+        except WireError:
+            data = _without(data, detail)
+    return encode({**head, key: data})
+
+
+# key -> how much of it is left; what matters least goes first
+_DETAILS = ({"traceback": 0, "related": 0, "first": 500, "last": 500}, {"problems": 20, "errors": 5}, {"message": 500,
+            "first": 0, "last": 0, "problems": 1, "errors": 0}, {"problems": 0})  # fmt: skip
+
+
+def _without(data: Any, detail: int) -> Any:
+    if isinstance(data, dict):
+        left = _DETAILS[detail]
+        return {
+            key: _without(item[: left[key]] if key in left and isinstance(item, (str, list)) else item, detail)
+            for key, item in data.items()
+        }
+    return [_without(item, detail) for item in data] if isinstance(data, list) else data
 
 
 def failure(number: Any, error: WireError) -> bytes:
-    """An answer that is an error, encoded."""
-    body: Dict[str, Any] = {"code": error.code, "message": error.message}
+    """An answer that is an error, encoded; short, however long what it speaks of was."""
+    body: Dict[str, Any] = {"code": error.code, "message": error.message[:_LONGEST_ERROR]}
+    if isinstance(number, str) and len(number) > _LONGEST_ERROR:
+        number = None
     if error.data is not None:
         body["data"] = error.data
     return encode({"id": number, "error": body})

@@ -84,7 +84,9 @@ def test_plugin_ids(value):
     assert wire.plugin_id(value) == value
 
 
-@pytest.mark.parametrize("value", ["", "a/b", "..", "../../etc", "a\n", "é", "x" * 129, None, 3, ["a"], {"a": 1}, "a b"])
+@pytest.mark.parametrize(
+    "value", ["", "a/b", "..", "../../etc", "a\n", "é", "x" * 129, None, 3, ["a"], {"a": 1}, "a b"]
+)
 def test_what_is_no_plugin_id(value):
     with pytest.raises(WireError, match="is not a plugin id"):
         wire.plugin_id(value)

@@ -12,12 +12,16 @@ from .events import EventHandlers
 from .hooks import Hooks, StateHandlers
 from .modules import Modules
 from .routes import LiveRoutes
+from .schedules import Schedules
 from .slash import SlashCommands
+from .templates import TemplateFiles
+from .threads import Threads
 
 
 def all_kinds(host: Host, app: Any) -> List[Kind]:
     """One of each kind, in the order of their commit: what can refuse comes first."""
     kinds: List[Kind] = [LiveRoutes(host, app), SlashCommands(host), StateHandlers(host)]
     kinds += [Hooks(host, registry) for registry in Hooks.REGISTRIES]
-    kinds += [DashboardCards(host), CliCommands(host), EventHandlers(host), Modules(host)]
+    kinds += [DashboardCards(host), CliCommands(host), TemplateFiles(host, app), Schedules(host), Threads(host)]
+    kinds += [EventHandlers(host), Modules(host)]
     return kinds

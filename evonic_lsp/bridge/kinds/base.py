@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from ..generation import Generation
 from ..host import Host
+from ..snapshot import Snapshot
 from ..wire import Problem
 
 Undo = Callable[[], None]
@@ -30,6 +31,10 @@ class Kind:
     def adopt(self, generation: Generation) -> None:
         """Notes in `generation` what the host's own load of it registered."""
 
+    def check(self, before: Optional[Snapshot], snapshot: Snapshot) -> Iterable[Problem]:
+        """Yields what is wrong with the files, where `before` was not the same, before anything runs."""
+        return ()
+
     def declare(self, generation: Generation) -> Iterable[Problem]:
         """Notes in `generation` what its manifest declares; yields what is wrong with that."""
         return ()
@@ -45,8 +50,16 @@ class Kind:
     def discard(self, generation: Generation) -> None:
         """Removes what a generation that never came to serve registered behind our back, from a thread, say."""
 
+    def when_drained(self, generation: Generation, then: Callable[[], None]) -> None:
+        """Calls `then` once no call of this kind is in flight in `generation`, which has been replaced."""
+        then()
+
     def retire(self, generation: Generation) -> None:
         """`generation` serves nobody any more."""
+
+    def linger(self, generation: Generation) -> Iterable[Problem]:
+        """Yields what of a retired generation lives on all the same."""
+        return ()
 
 
 @contextmanager

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, List, Optional, Tuple
 
 from ..generation import Generation
-from ..manifest import NAME, mention
+from ..host import Host
+from ..manifest import NAME, place
+from ..watch import CARD, called_by
 from ..wire import Problem
 from .base import Kind, Undo
+
+
+class Cards(List[Tuple[str, Any]]):
+    """The cards of a plugin. The host, about to call their functions, sees them watched."""
+
+    def __init__(self, host: Host, cards: List[Tuple[str, Any]]) -> None:
+        super().__init__(cards)
+        self._host = host
+
+    def __iter__(self) -> Iterator[Tuple[str, Any]]:
+        cards = super().__iter__()
+        if not called_by(vars(self._host.lifecycle)):
+            return cards
+        return ((card, self._host.watch.seen(CARD, card, function)) for card, function in cards)
 
 
 class DashboardCards(Kind):
@@ -16,12 +32,15 @@ class DashboardCards(Kind):
     name = "dashboard_cards"
 
     def adopt(self, generation: Generation) -> None:
-        for entry in self.host.manager._dashboard_cards.get(generation.plugin, []):
+        cards = self.host.manager._dashboard_cards
+        if generation.plugin in cards:
+            cards[generation.plugin] = Cards(self.host, cards[generation.plugin])
+        for entry in cards.get(generation.plugin, []):
             generation.add(self.name, entry)
 
     def declare(self, generation: Generation) -> Iterator[Problem]:
         text = generation.snapshot.text(NAME) or ""
-        for card in generation.snapshot.manifest().get("dashboard_cards", []):
+        for number, card in enumerate(generation.snapshot.manifest().get("dashboard_cards", [])):
             handler = card.get("handler")
             function = getattr(generation.handler, handler, None) if isinstance(handler, str) else None
             if callable(function):
@@ -33,14 +52,15 @@ class DashboardCards(Kind):
                     if handler
                     else f'the dashboard card {shown!r} names no "handler"'
                 )
-                yield Problem("manifest", message, "warning", mention(generation.plugin, text, shown))
+                path = (self.name, number, "handler") if handler else (self.name, number)
+                yield Problem("manifest", message, "warning", place(generation.plugin, text, path))
 
     def commit(self, plugin: str, old: Optional[Generation], new: Optional[Generation]) -> Undo:
         cards = self.host.manager._dashboard_cards
         before, order = cards.get(plugin), list(cards)
         wanted: Any = new.of(self.name) if new else None
         if wanted:
-            cards[plugin] = list(wanted)
+            cards[plugin] = Cards(self.host, wanted)
         else:
             cards.pop(plugin, None)
 

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from ..generation import Generation
 from ..host import Host
+from ..watch import EVENT
 from .base import Kind, Undo, recorded, replace_in_list
 
 
@@ -23,7 +24,7 @@ class Slot:
         self.plugin = plugin
         self.current: Optional[Generation] = None
         self._calls: Dict[Generation, int] = {}
-        self._drained: Dict[Generation, Callable[[], None]] = {}
+        self._drained: Dict[Generation, List[Callable[[], None]]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -43,9 +44,15 @@ class Slot:
         """Calls `then` once no call of `generation` is in flight: now, or from the thread of the last one."""
         with self._lock:
             if self._calls.get(generation):
-                self._drained[generation] = then
+                self._drained.setdefault(generation, []).append(then)
                 return
         then()
+
+    def wait(self, generation: Generation, limit: float) -> None:
+        """Returns once no call of `generation` is in flight, or after `limit` seconds."""
+        drained = threading.Event()
+        self.when_drained(generation, drained.set)
+        drained.wait(limit)
 
     def _leave(self, generation: Generation) -> None:
         with self._lock:
@@ -53,8 +60,8 @@ class Slot:
             if self._calls[generation]:
                 return
             del self._calls[generation]
-            then = self._drained.pop(generation, None)
-        if then is not None:
+            waiting = self._drained.pop(generation, [])
+        for then in waiting:
             then()
 
 
@@ -70,6 +77,7 @@ class EventHandlers(Kind):
         stream = host.event_stream
         self._on, self._off = stream.on, stream.off
         stream.on, stream.off = self._record_on, self._record_off
+        self._watch_listeners()
 
     def slot(self, plugin: str) -> Slot:
         """The slot of `plugin`, made if need be."""
@@ -105,6 +113,7 @@ class EventHandlers(Kind):
         undo = [self._commit_listeners(old, new), self._commit_handlers(plugin, new)]
         slot = self.slot(plugin)
         before, slot.current = slot.current, new
+        undo.append(self.host.watch.reset(plugin))
 
         def back() -> None:
             slot.current = before
@@ -112,6 +121,9 @@ class EventHandlers(Kind):
                 each()
 
         return back
+
+    def when_drained(self, generation: Generation, then: Callable[[], None]) -> None:
+        self.slot(generation.plugin).when_drained(generation, then)
 
     def discard(self, generation: Generation) -> None:
         with self.host.event_stream._lock:
@@ -180,11 +192,24 @@ class EventHandlers(Kind):
                 with slot.call() as generation:
                     function = generation.handlers.get(event) if generation else None
                     if function is not None:
-                        function(data, sdk)
+                        self.host.watch.call(EVENT, event, function, data, sdk)
 
             handle.__name__ = handle.__qualname__ = f"on_{event}"
             self._bridges[plugin, event] = self.host.manager._make_event_bridge(plugin, handle)
         return self._bridges[plugin, event]
+
+    def _watch_listeners(self) -> None:
+        """A plugin's own listeners are watched when the stream calls them: it says of an error only its message."""
+        stream, watch = self.host.event_stream, self.host.watch
+        safe_call = getattr(stream, "_safe_call", None)
+        if safe_call is None:
+            self.host.degraded.append("event_stream._safe_call is gone from Evonic: errors of listeners are not seen")
+            return
+
+        def watched(event: str, listener: Any, *arguments: Any) -> Any:
+            return safe_call(event, watch.seen(EVENT, event, listener), *arguments)
+
+        stream._safe_call = watched
 
     def _record_on(self, event: str, callback: Callable[[Dict[str, Any]], None]) -> None:
         generation = recorded()

@@ -43,8 +43,10 @@ class Modules(Kind):
 
     def _aliases(self, plugin: str) -> Iterator[Tuple[str, str]]:
         """(name, module within the plugin) of everything in sys.modules that is `plugin` to the host."""
-        for prefix in ("plugins." + plugin, self.host.package(plugin)):
-            for name in list(sys.modules):
+        prefixes = ("plugins." + plugin, self.host.package(plugin))
+        near = [name for name in list(sys.modules) if name.startswith(prefixes)]  # of thousands, a few
+        for prefix in prefixes:
+            for name in near:
                 inside, rest = split(name, prefix)
                 if inside:
                     yield name, rest

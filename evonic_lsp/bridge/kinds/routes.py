@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional
 
 from ..flask_routes import RouteConflict, Routes, StagedRoutes
 from ..generation import ROUTES, Generation
@@ -54,6 +54,11 @@ class LiveRoutes(Kind):
             undo_routes()
 
         return undo
+
+    def when_drained(self, generation: Generation, then: Callable[[], None]) -> None:
+        names = {generation.blueprint.name} if generation.blueprint is not None else set()
+        names.update(name for staged in generation.of(self.name) for name in staged.names)
+        self._routes.requests.when_over(names, then)
 
     def retire(self, generation: Generation) -> None:
         for staged in generation.of(self.name):

@@ -1,0 +1,217 @@
+/** The life of the language server: found, started, restarted, and what happens when it crashes. */
+
+import * as vscode from "vscode";
+import {
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  RevealOutputChannelOn,
+  TransportKind,
+  type ClientCapabilities,
+  type LanguageClientOptions,
+  type StaticFeature,
+} from "vscode-languageclient/node";
+import { findServer, neutralFolder, type Found, type Server } from "./find";
+import { SingleFlight } from "./flight";
+import { ClientLog } from "./log";
+import { settingsForServer } from "./settings";
+
+export type ServerState = "off" | "starting" | "running" | "crashed" | "missing" | "stopped";
+
+/** What the bridge takes for a file of a plugin; saves of others need not be told. */
+export const FILES = "**/*.{py,json,yaml,yml,md,html,htm,jinja,jinja2,j2,txt,xml,css,js}";
+const FIRST_DELAY = 500;
+const MOST_CRASHES = 5;
+// A server that has run this long has not crashed because of how it was started.
+const SETTLED = 60_000;
+
+/** The extension has a status item of its own: a second spinner beside it, for each reload, would be noise. */
+const noProgress: StaticFeature = {
+  fillClientCapabilities(capabilities: ClientCapabilities): void {
+    capabilities.window = { ...capabilities.window, workDoneProgress: false };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: "static" }),
+  clear: () => undefined,
+};
+
+class Client extends LanguageClient {
+  /** Into the log only: what a person must see, this extension says itself, with what can be done about it. */
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+}
+
+/** What the owner of the controller is told. */
+export interface Listener {
+  /** The state has changed. */
+  changed(): void;
+  /** A client is about to start: the moment to add handlers to it. */
+  starting(client: LanguageClient): void;
+  /** No server was found; once for each try. */
+  missing(found: Found): void;
+  /** The server crashed. Once until it has settled; `given up` when it is not tried again. */
+  crashed(givenUp: boolean): void;
+}
+
+export class Controller implements vscode.Disposable {
+  state: ServerState = "off";
+  server: Server | undefined;
+  private client: LanguageClient | undefined;
+  private readonly flight = new SingleFlight(() => this.restartNow());
+  private crashes = 0;
+  private startedAt = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private disposed = false;
+
+  constructor(
+    private readonly extension: string,
+    private readonly log: vscode.LogOutputChannel,
+    private readonly listener: Listener,
+  ) {}
+
+  /** Starts the server, or stops and starts it again. Asked while that is under way, it is done once more. */
+  restart(): Promise<void> {
+    this.crashes = 0;
+    return this.flight.run();
+  }
+
+  /** The result of a request to the server; an error if there is no server. */
+  request<T>(method: string, params: unknown): Promise<T> {
+    if (this.client === undefined || this.state !== "running") {
+      return Promise.reject(new Error("the Evonic language server is not running"));
+    }
+    return this.client.sendRequest<T>(method, params);
+  }
+
+  /** Tells the server the settings as they are now. */
+  async configure(): Promise<void> {
+    if (this.client !== undefined && this.state === "running") {
+      const settings = { evonic: settingsForServer() };
+      await this.client.sendNotification("workspace/didChangeConfiguration", { settings });
+    }
+  }
+
+  /** Ends the server, for good. */
+  async close(): Promise<void> {
+    this.dispose();
+    await this.stop();
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    clearTimeout(this.timer);
+  }
+
+  private set(state: ServerState): void {
+    this.state = state;
+    this.listener.changed();
+  }
+
+  private async restartNow(): Promise<void> {
+    clearTimeout(this.timer);
+    await this.stop();
+    if (this.disposed) {
+      return;
+    }
+    this.set("starting");
+    const found = await findServer(this.extension);
+    found.attempts.forEach(({ where, why }) => this.log.info(`No server by ${where}: ${why}`));
+    this.server = found.server;
+    if (found.server === undefined) {
+      this.set("missing");
+      this.listener.missing(found);
+      return;
+    }
+    await this.start(found.server);
+  }
+
+  private async start(server: Server): Promise<void> {
+    const shown = [server.command, ...server.args, "serve"].join(" ");
+    this.log.info(`Starting evonic-lsp ${server.version} (${server.how}): ${shown}`);
+    const client = this.make(server);
+    this.client = client;
+    this.listener.starting(client);
+    try {
+      await client.start();
+    } catch (error) {
+      this.log.error(`The server did not start: ${String(error)}`);
+      this.ended(client);
+      return;
+    }
+    // It may have ended again meanwhile.
+    if (this.client === client) {
+      this.startedAt = Date.now();
+      this.set("running");
+    }
+  }
+
+  private make(server: Server): LanguageClient {
+    const output = new ClientLog(this.log);
+    const options: LanguageClientOptions = {
+      documentSelector: [{ scheme: "file", pattern: FILES }],
+      // VS Code marks what is no JSON by itself.
+      initializationOptions: { ...settingsForServer(), checksJson: true },
+      outputChannel: output,
+      traceOutputChannel: output,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => {
+          this.ended(client);
+          return { action: CloseAction.DoNotRestart, handled: true };
+        },
+      },
+      middleware: {
+        workspace: {
+          configuration: (params, token, next) => {
+            const ours = params.items.every((item) => item.section === "evonic");
+            return ours ? params.items.map(settingsForServer) : next(params, token);
+          },
+        },
+      },
+    };
+    const executable = {
+      command: server.command,
+      args: [...server.args, "serve"],
+      options: { cwd: neutralFolder(this.extension) },
+      transport: TransportKind.stdio,
+    };
+    const client: LanguageClient = new Client("evonic", "Evonic", executable, options);
+    client.registerFeature(noProgress);
+    return client;
+  }
+
+  /** The server has ended, and nobody asked it to. */
+  private ended(client: LanguageClient): void {
+    if (this.client !== client || this.disposed) {
+      return;
+    }
+    this.client = undefined;
+    const settled = this.state === "running" && Date.now() - this.startedAt > SETTLED;
+    this.crashes = settled ? 1 : this.crashes + 1;
+    const givenUp = this.crashes > MOST_CRASHES;
+    this.log.error(`The server has ended unexpectedly (${this.crashes})`);
+    this.set(givenUp ? "stopped" : "crashed");
+    if (givenUp || this.crashes === 1) {
+      this.listener.crashed(givenUp);
+    }
+    if (!givenUp) {
+      this.timer = setTimeout(() => void this.flight.run(), FIRST_DELAY * 2 ** (this.crashes - 1));
+    }
+  }
+
+  private async stop(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    if (client !== undefined) {
+      try {
+        await client.stop();
+      } catch (error) {
+        this.log.warn(`The server did not stop in good order: ${String(error)}`);
+      }
+    }
+  }
+}
+

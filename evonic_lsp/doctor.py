@@ -1,0 +1,213 @@
+"""What could be wrong between an editor and a running Evonic, each with what to type."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import install
+from .bridge import rendezvous, text, wire
+from .bridge.client import Client, NoHost
+from .bridge.rendezvous import Announcement
+from .bridge.wire import HostStatus, WireError
+from .roots import NotEvonic, check_root
+
+OK = "ok"
+WARN = "warn"
+FAIL = "fail"
+_NEEDS = ("pygls", "lsprotocol", "click", "rich")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding. `mark`: ``ok``, ``warn`` or ``fail``; `fix`: what to type or do, empty if nothing.
+
+    `no_host`: this is why no host was reached.
+    """
+
+    mark: str
+    what: str
+    fix: str = ""
+    no_host: bool = False
+
+
+def checks(root: Path | None) -> Iterator[Check]:
+    """Every check, as it is done. `root`: the Evonic in question; without one, the only one that runs."""
+    yield from _versions()
+    yield from _runtime_dirs()
+    hosts = rendezvous.hosts(root)
+    roots = sorted({host.root for host in hosts})
+    if root is None and len(roots) == 1:
+        try:
+            root = check_root(Path(roots[0]))
+        except NotEvonic as error:
+            yield Check(WARN, f"a host runs at {roots[0]}, but {error}")
+    if root is not None:
+        yield Check(OK, f"Evonic at {root}")
+        yield from _installed(root)
+        yield from _socket_path(root)
+    elif len(roots) > 1:
+        several = f"several Evonics are running: {', '.join(map(text.one_line, roots))}"
+        yield Check(FAIL, several, "evonic-lsp doctor --evonic ROOT", no_host=True)
+        return
+    elif not hosts:
+        yield Check(WARN, "no Evonic named, and none around this folder", "evonic-lsp doctor --evonic ROOT")
+    yield from _host(root, hosts)
+
+
+# ── This side ──
+
+
+def _versions() -> Iterator[Check]:
+    yield Check(OK, f"evonic-lsp {wire.VERSION}, protocol {wire.PROTOCOL}, Python {platform.python_version()}")
+    absent = []
+    found = []
+    for name in _NEEDS:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            absent.append(name)
+    if absent:
+        fix = f"{sys.executable} -m pip install --upgrade evonic-lsp"
+        yield Check(FAIL, f"not installed beside evonic-lsp: {', '.join(absent)}", fix)
+    if found:
+        yield Check(OK, ", ".join(found))
+
+
+def _runtime_dirs() -> Iterator[Check]:
+    usable = 0
+    for folder in rendezvous.runtime_dirs():
+        wrong = _wrong_with(folder)
+        usable += not wrong
+        if wrong:
+            yield Check(WARN, f"the runtime directory cannot be used: {wrong}", f"ls -ld {folder}")
+        else:
+            yield Check(OK, f"runtime directory {folder}")
+    if not usable:
+        fix = "export XDG_RUNTIME_DIR=… to a folder of yours, for the editor and for Evonic alike"
+        yield Check(FAIL, "no runtime directory: a host is found by its root only", fix)
+
+
+def _wrong_with(folder: Path) -> str:
+    """Why a folder cannot be private and ours; empty if it is, or can be made so."""
+    try:
+        found = os.lstat(folder)
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+            return "" if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
+    except OSError:
+        pass  # not there yet
+    try:
+        rendezvous.private_folder(folder)
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+# ── The Evonic on disk ──
+
+
+def _installed(root: Path) -> Iterator[Check]:
+    put_in = f"evonic-lsp install {root}"
+    folder = install.folder_of(root)
+    version = install.version_in(folder)
+    if hasattr(os, "getuid") and root.stat().st_uid not in (os.getuid(), 0):
+        yield Check(WARN, f"{root} belongs to another user: only a host of your own user is seen")
+    if version is None:
+        broken = "is not complete" if os.path.lexists(folder) else "is not installed"
+        yield Check(FAIL, f"the bridge {broken} in {folder}", put_in)
+        return
+    link = " (a link)" if folder.is_symlink() else ""
+    if version != wire.VERSION:
+        yield Check(FAIL, f"the bridge in {folder}{link} is version {version}, this is {wire.VERSION}", put_in)
+    elif not install.is_same(folder):
+        yield Check(WARN, f"the bridge in {folder}{link} is not that of this evonic-lsp {version}", put_in)
+    else:
+        yield Check(OK, f"bridge {version} in {folder}{link}")
+    yield _enabled(root)
+
+
+def _enabled(root: Path) -> Check:
+    try:
+        listed = install.evonic(root, "plugin", "list")
+    except install.InstallError as error:
+        return Check(FAIL, str(error), f"cd {root} && ./evonic plugin list")
+    enable = f"cd {root} && ./evonic plugin enable {wire.BRIDGE_ID}"
+    for line in listed.splitlines():
+        words = line.split()
+        if words and words[0] == wire.BRIDGE_ID:
+            if "enabled" in words:
+                return Check(OK, "the bridge is enabled in Evonic")
+            return Check(FAIL, "the bridge is disabled in Evonic", f"{enable}, then restart Evonic")
+    return Check(FAIL, f"Evonic does not list the plugin {wire.BRIDGE_ID}", f"evonic-lsp install {root}")
+
+
+def _socket_path(root: Path) -> Iterator[Check]:
+    if not rendezvous.UNIX_SOCKETS:
+        return
+    own = rendezvous.run_dir(root)
+    try:
+        path = rendezvous.socket_paths([own, *rendezvous.runtime_dirs()], 4194304)[0]  # the longest number of a process
+    except OSError as error:
+        yield Check(FAIL, str(error), "export XDG_RUNTIME_DIR=… to a shorter path, for the editor and for Evonic alike")
+        return
+    if path.parent != own:
+        yield Check(OK, f"{own} is too long a path for a socket: it goes to {path.parent}")
+
+
+# ── The running host ──
+
+
+def _host(root: Path | None, hosts: list[Announcement]) -> Iterator[Check]:
+    if not hosts:
+        pid = install.server_pid(root) if root else None
+        if pid is None:
+            where = f" at {root}" if root else ""
+            fix = f"cd {root or 'ROOT'} && ./evonic start (restart it if it runs)"
+            yield Check(FAIL, f"no running Evonic with the bridge{where}", fix, no_host=True)
+        else:
+            fix = f"restart Evonic; if that does not help, look for {wire.BRIDGE_ID} in its server.log"
+            yield Check(FAIL, f"Evonic runs (pid {pid}), but without the bridge", fix, no_host=True)
+        return
+    if len(hosts) > 1:
+        pids = ", ".join(str(host.pid) for host in hosts)
+        yield Check(WARN, f"several servers of one Evonic are running (pids {pids}); the newest is asked")
+    try:
+        with Client(hosts[0], "doctor") as client:
+            found = client.status()
+    except NoHost as error:
+        fix = f"restart Evonic (pid {hosts[0].pid})"
+        yield Check(FAIL, f"Evonic (pid {hosts[0].pid}) is not reached: {text.one_line(str(error))}", fix, no_host=True)
+    except WireError as error:
+        fix = f"evonic-lsp install {root or 'ROOT'}, then restart Evonic"
+        yield Check(FAIL, f"Evonic (pid {hosts[0].pid}) refuses: {text.one_line(error.message)}", fix, no_host=True)
+    else:
+        yield from _reached(root, found)
+
+
+def _reached(root: Path | None, found: HostStatus) -> Iterator[Check]:
+    yield Check(OK, f"Evonic {text.one_line(found.version)} answers (pid {found.pid}, bridge {found.bridge})")
+    if root is not None and install.outdated(root):
+        yield Check(WARN, "it runs the bridge that it started with, not the one installed since", "restart Evonic")
+    for note in found.degraded:
+        yield Check(WARN, f"in this Evonic: {text.one_line(note)}", "pip install --upgrade evonic-lsp")
+    if found.enabled:
+        yield Check(OK, "hot reload is on")
+    else:
+        yield Check(WARN, "hot reload is off for all plugins", "evonic-lsp hotreload-enable")
+    chosen = [plugin.id for plugin in found.plugins if plugin.hotreload]
+    if chosen:
+        yield Check(OK, f"hot reload on save: {', '.join(map(text.one_line, chosen))}")
+    else:
+        yield Check(WARN, "no plugin is reloaded on save yet", "evonic-lsp hotreload-enable ID")
+    for plugin in found.plugins:
+        if plugin.hotreload and not plugin.enabled:
+            yield Check(WARN, f"{plugin.id} is switched off in Evonic", f"./evonic plugin enable {plugin.id}")
+        if plugin.outcome is not None and plugin.outcome.failed:
+            what = f"{plugin.id} on disk is not what serves: {text.one_line(plugin.outcome.message)}"
+            yield Check(WARN, what, f"evonic-lsp reload {plugin.id}")

@@ -1,0 +1,1 @@
+"""``plugin.json`` as a language: checks while it is typed, completion, hover, definitions, quick fixes."""

@@ -1,0 +1,67 @@
+"""Which plugin, and where its files are: from the names on the wire to what the editor calls a file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Optional
+
+from . import plugins
+from .bridge import wire
+from .bridge.wire import Place
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A plugin of a host. `root` names the host as :class:`Hosts` does."""
+
+    root: str
+    plugin: str
+
+
+class Where:
+    """`plugins_dirs`: of each host; `folders`: of plugins, as the editor has named them; `open`: the URI of each open
+    file, by its real path."""
+
+    def __init__(self) -> None:
+        self.plugins_dirs: Dict[str, Path] = {}
+        self.folders: Dict[Ref, Path] = {}
+        self.open: Dict[str, str] = {}
+
+    def folder(self, ref: Ref) -> Path:
+        """The plugin's folder."""
+        return self.folders.get(ref) or self.plugins_dirs.get(ref.root, Path("/")) / ref.plugin
+
+    def uri(self, path: Path) -> str:
+        """A file, as the editor names it."""
+        return self.open.get(os.path.realpath(path)) or plugins.uri_of(path)
+
+    def main_file(self, ref: Ref) -> str:
+        """The URI for what has no place: ``handler.py``, or the manifest where there is none."""
+        folder = self.folder(ref)
+        return self.uri(folder / ("handler.py" if os.path.exists(folder / "handler.py") else plugins.MANIFEST))
+
+    def locate(self, root: str, place: Place) -> Optional[str]:
+        """The URI of a place; None if it is not known here."""
+        path = self.path(root, place)
+        return self.uri(path) if path is not None else None
+
+    def path(self, root: str, place: Place) -> Optional[Path]:
+        """Where the file of a place is; None if that is not known here."""
+        if not _is_inside(place):
+            return None
+        if place.plugin is not None:
+            return self.folder(Ref(root, place.plugin)) / place.file
+        path = self.plugins_dirs.get(root, Path(root)).parent / place.file
+        return path if os.path.isfile(path) else None
+
+
+def _is_inside(place: Place) -> bool:
+    """Whether a place is one that a file below its plugin, or below its host, can have."""
+    try:
+        wire.plugin_id(place.plugin or wire.BRIDGE_ID)
+        name = os.fsencode(place.file)
+    except (wire.WireError, ValueError):
+        return False
+    return b"\0" not in name and ".." not in place.file.split("/") and not os.path.isabs(place.file)

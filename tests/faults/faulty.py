@@ -1,0 +1,157 @@
+"""Hosts that misbehave on purpose, and what measures them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import threading
+from pathlib import Path
+from typing import Any, Callable
+
+import hosts
+from e2e.test_editor import ROUTES as ROUTES
+from lsp.conftest import FakeHost as FakeHost
+
+from evonic_lsp.bridge import rendezvous, wire
+from evonic_lsp.bridge.rendezvous import Announcement
+from evonic_lsp.bridge.wire import HostStatus, Outcome
+from evonic_lsp.install import install
+
+NOBODY = 65534
+HANDLER = "from . import db\n"
+LIMIT = 15.0
+
+
+def make_sandbox(folder: Path) -> Path:
+    """A sandbox with the bridge and the inspector, both enabled."""
+    root = hosts.make_root("sandbox", folder)
+    shutil.copytree(hosts.INSPECTOR, root / "plugins" / "inspector")
+    install(root)
+    assert hosts.evonic(root, "plugin", "enable", "inspector").returncode == 0
+    return root
+
+
+def memory_of(pid: int | str = "self") -> int:
+    """What a process holds in memory now, in bytes (Linux)."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def threads_of(pid: int) -> int:
+    """How many threads a process has (Linux)."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def hello(number: int = 1, **changes: Any) -> bytes:
+    """The first line of a client."""
+    return wire.request(number, "initialize", {"protocol": wire.PROTOCOL, "version": wire.VERSION, **changes})
+
+
+def outcome(plugin: str, status: str = wire.RELOADED, message: str = "reloaded", **more: Any) -> Outcome:
+    return Outcome(plugin, status, message, wire.SAVE, 1.0, 1, **more)
+
+
+def lines(connection):
+    """Every message until the host closes."""
+    stream = connection.makefile("rb")
+    try:
+        return [json.loads(line) for line in stream]
+    except ConnectionResetError:
+        return []
+
+
+class ScriptedHost:
+    """Listens as a host does, and lets `script(number, connection)` say whatever it likes on each connection.
+
+    `number` counts the connections from 1. A script that returns closes its connection.
+    """
+
+    def __init__(self, root: Path, pid: int, script: Callable[[int, socket.socket], None]) -> None:
+        self.root = root
+        self.script = script
+        self.connections = 0
+        self.arrived = threading.Condition()
+        folder = rendezvous.usable_runtime_dirs()[0]
+        self._path = folder / f"host-{pid}.sock"
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listening.bind(str(self._path))
+        self._listening.listen(64)
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+        self._files = rendezvous.announce(
+            Announcement(
+                wire.PROTOCOL, wire.VERSION, pid, str(root), str(root / "plugins"), f"unix:{self._path}", 1e12
+            ),
+            [folder],
+        )
+        rendezvous.ring_bells([folder])
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            connection.settimeout(LIMIT)
+            self._open.append(connection)
+            with self.arrived:
+                self.connections += 1
+                number = self.connections
+                self.arrived.notify_all()
+            self._threads.append(threading.Thread(target=self._run, args=(number, connection), daemon=True))
+            self._threads[-1].start()
+
+    def _run(self, number: int, connection: socket.socket) -> None:
+        try:
+            self.script(number, connection)
+        except OSError:
+            pass  # the client went away
+        finally:
+            connection.close()
+
+    def status(self, **changes: Any) -> dict[str, Any]:
+        """What `initialize` is answered with."""
+        plain = HostStatus(str(self.root), str(self.root / "plugins"), "9", wire.VERSION, 1, True, **changes)
+        return dict(wire.to_json(plain))
+
+    def greet(self, connection: socket.socket, **changes: Any) -> Any:
+        """Answers `initialize`; returns the stream of what follows."""
+        stream = connection.makefile("rb")
+        line = stream.readline()
+        if not line:
+            raise ConnectionResetError("the client went away")
+        first = json.loads(line)
+        assert first["method"] == "initialize"
+        connection.sendall(wire.response(first["id"], self.status(**changes)))
+        return stream
+
+    def close(self) -> None:
+        """The host has ended; again does nothing."""
+        if self._listening.fileno() < 0:
+            return
+        for file in (*self._files, self._path):
+            file.unlink(missing_ok=True)
+        # A mere close does not wake the thread that accepts.
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._threads[0].join(5)
+        for connection in self._open:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # closed already
+        for thread in self._threads:
+            thread.join(5)
+
+
+def value(probe):
+    return probe.host.get(f"/plugin/{probe.id}/value")
+
+
+def heals(probe, number):
+    """A good save brings the new version, whatever was before."""
+    probe.write(handler=HANDLER, db=f"VALUE = {number}\n", routes=ROUTES.format(id=probe.id))
+    outcome = probe.reload()
+    assert (outcome.status, value(probe)) == (wire.RELOADED, number), outcome
