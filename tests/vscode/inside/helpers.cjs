@@ -36,7 +36,6 @@ async function until(what, holds, limit = 20_000) {
     const subscriptions = events.map((event) => event(look));
     const clock = setInterval(look, 50); // processes and files have no event
     const timer = setTimeout(async () => {
-      if (process.env.PYSPY) for (const p of servers()) console.log(String(require("node:child_process").spawnSync(process.env.PYSPY, ["dump", "--pid", String(p)]).stdout));
       const { status, server, overview } = await api();
       finish(reject, new Error(`timed out: ${what}\n${JSON.stringify({ status, server, overview }, null, 1).slice(0, 3000)}\nservers: ${servers()}`));
     }, limit);
