@@ -151,3 +151,7 @@ def node(name: str, config: dict[str, str]) -> str:
 def test_inside_the_extension_host(script) -> None:
     output = script("inside.mjs")
     assert " 0 failed" in output
+
+
+def test_as_a_person_in_the_browser(script) -> None:
+    assert "without a host: the welcome view" in script("person.mjs")
