@@ -109,6 +109,14 @@ def host(tmp_path):
         each.stop()
 
 
+@pytest.fixture
+def evonic(host):
+    """A fake host, not running, with the plugin p."""
+    made = host()
+    made.folder = made.plugin("p")
+    return made
+
+
 # ── A real one ──
 
 

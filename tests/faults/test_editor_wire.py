@@ -29,14 +29,6 @@ def broken(plugin="p", message="NameError: x", **place):
 
 
 @pytest.fixture
-def evonic(host):
-    """A fake host, not running, with the plugin p."""
-    made = host()
-    made.folder = made.plugin("p")
-    return made
-
-
-@pytest.fixture
 def scripted(evonic):
     made = []
 

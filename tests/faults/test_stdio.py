@@ -109,13 +109,6 @@ class Editor:
 
 
 @pytest.fixture
-def evonic(host):
-    made = host()
-    made.folder = made.plugin("p")
-    return made
-
-
-@pytest.fixture
 def editor(evonic, runtime_dir):
     """An editor on a fake host that runs; after it, no process and no file of it is left."""
     evonic.start()
