@@ -54,10 +54,17 @@ def write_plugin(root: Path, plugin: str, **files: Any) -> Path:
     folder = root / "plugins" / plugin
     folder.mkdir(parents=True, exist_ok=True)
     manifest = {"id": plugin, "name": plugin, "version": "1", "events": [], **files.pop("manifest", {})}
-    (folder / "plugin.json").write_text(json.dumps(manifest, indent=1))
+    _replace(folder / "plugin.json", json.dumps(manifest, indent=1))
     for name, text in files.items():
-        (folder / f"{name}.py").write_text(text)
+        _replace(folder / f"{name}.py", text)
     return folder
+
+
+def _replace(file: Path, text: str) -> None:
+    """Writes a file at one stroke: a reload may be reading it."""
+    new = file.with_name(f".{file.name}.new")
+    new.write_text(text)
+    new.replace(file)
 
 
 class RunningHost:
@@ -103,8 +110,13 @@ class RunningHost:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", body, {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=LIMIT) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code >= 400:
+                error.msg += "\n" + self.log()
+            raise
 
     def status_of(self, path: str) -> int:
         """The HTTP status of a GET."""

@@ -97,10 +97,14 @@ class Window:
 
     async def until(self, holds: Callable[[], Any], what: str = "") -> Any:
         """What `holds()` returns once it is true; waits for the next thing that the server says."""
-        async with asyncio.timeout(LIMIT) if hasattr(asyncio, "timeout") else contextlib.AsyncExitStack():
-            while not (value := holds()):
-                self._changed.clear()
-                await self._changed.wait()
+        try:
+            async with asyncio.timeout(LIMIT) if hasattr(asyncio, "timeout") else contextlib.AsyncExitStack():
+                while not (value := holds()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except asyncio.TimeoutError:
+            told = "\n".join(map(str, [*self.statuses, *self.logged]))
+            raise AssertionError(f"waited in vain for {what or 'a condition'}\n{told}") from None
         return value
 
     async def state(self, state: str, plugin: str | None = None) -> dict[str, Any]:

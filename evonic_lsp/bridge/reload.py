@@ -93,7 +93,7 @@ class Engine:
     def adopt(self, plugin: str, complete: bool) -> None:
         """Takes over what the host itself loaded, without running any of it again. `complete`: the load worked."""
         module = self.host.manager._modules.get(plugin)
-        taken = snapshots.read(plugin, self.host.folder(plugin))
+        taken = snapshots.read(plugin, self.host.folder(plugin)).known_until(_process_began())
         generation = adopted(plugin, taken, self.host.package(plugin), module)
         generation.complete = complete
         self._events.slot(plugin).current = generation
@@ -373,6 +373,12 @@ def _import(new: StagedGeneration, again: List[str]) -> None:
     for name in again:
         if new.has(name):
             new.load(name)
+
+
+def _process_began() -> float:
+    """Seconds since the epoch, a little late: when `logging` was imported, from which each record counts."""
+    record = logging.makeLogRecord({})
+    return record.created - record.relativeCreated / 1000
 
 
 def _seconds(text: str) -> float:

@@ -10,10 +10,12 @@ import functools
 import hashlib
 import importlib.util
 import io
+import math
 import os
 import re
+import time
 import tokenize
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple, Union
 
@@ -32,6 +34,8 @@ _IMPORTS = re.compile(
 _NAMES = re.compile(rb"^[ \t]*from[ \t]+plugins[ \t]+import[ \t]+\(?([A-Za-z0-9_, \t]+)", re.MULTILINE)
 # Plugins keep caches and results in their own folder: data this big is watched by its digest alone.
 _BIG = 1024 * 1024
+# Seconds between looks at a file that has just been emptied.
+_WRITING = (0.002, 0.008, 0.03, 0.06, 0.2)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,18 @@ class Snapshot:
     def same_as(self, other: Optional[Snapshot]) -> bool:
         """Whether both hold the same bytes under the same names."""
         return other is not None and self.digests == other.digests and not self.unreadable
+
+    def known_until(self, moment: float) -> Snapshot:
+        """The same without a claim to what was written after `moment` (seconds since the epoch): whoever loaded the
+        plugin around then may have read what was there before."""
+        digests = {file: digest if self._written(file) <= moment else b"" for file, digest in self.digests.items()}
+        return replace(self, digests=digests)
+
+    def _written(self, file: str) -> float:
+        try:
+            return os.stat(self.path(file)).st_mtime
+        except OSError:  # gone already
+            return math.inf
 
     def path(self, file: str) -> str:
         """Where `file` is on the disk, as the host would name it."""
@@ -106,14 +122,13 @@ def changed(before: Optional[Snapshot], after: Optional[Snapshot]) -> List[str]:
 
 def read(plugin: str, folder: str) -> Snapshot:
     """The plugin's files as they are now. A file that goes away meanwhile is not there; links are followed
-    once."""
+    once; one that somebody is writing at this moment is waited for."""
     files: Dict[str, bytes] = {}
     digests: Dict[str, bytes] = {}
     unreadable: Dict[str, OSError] = {}
     for file, path in _walk(folder, unreadable):
         try:
-            with open(path, "rb") as stream:
-                data = stream.read()
+            data = _contents(path)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -123,6 +138,19 @@ def read(plugin: str, folder: str) -> Snapshot:
         if len(data) < _BIG or file.endswith(".py"):
             files[file] = data
     return Snapshot(plugin, folder, files, digests, unreadable)
+
+
+def _contents(path: str) -> bytes:
+    """What is in a file. Most programs empty a file before they write it, and an empty module is a valid one: a reload
+    in between, asked for by the save of another file, would make a plugin serve that has nothing in it."""
+    pauses = list(_WRITING)
+    while True:
+        with open(path, "rb") as stream:
+            data = stream.read()
+            age = time.time() - os.fstat(stream.fileno()).st_mtime
+        if data or not pauses or abs(age) > sum(_WRITING):
+            return data
+        time.sleep(pauses.pop(0))
 
 
 def _walk(folder: str, unreadable: Dict[str, OSError]) -> List[Tuple[str, str]]:

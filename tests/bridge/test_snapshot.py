@@ -159,3 +159,25 @@ def test_bytecode_is_forgotten(plugin):
     cached = py_compile.compile(str(plugin / "a.py"))
     snapshots.forget_bytecode(snapshots.read("probe", str(plugin)))
     assert not os.path.exists(cached)
+
+
+def test_a_file_that_is_being_written_is_waited_for(plugin, monkeypatch):
+    """Emptied, and not yet written again: an empty module would serve nothing."""
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            (plugin / "handler.py").write_text("x = 1\n")
+
+    monkeypatch.setattr(snapshots.time, "sleep", pause)
+    (plugin / "handler.py").write_text("")
+    assert snapshots.read("probe", str(plugin)).files["handler.py"] == b"x = 1\n"
+    assert len(pauses) == 2
+    # One that stays empty is empty; and one that has long been so is not waited for.
+    (plugin / "handler.py").write_text("")
+    assert snapshots.read("probe", str(plugin)).files["handler.py"] == b""
+    pauses.clear()
+    os.utime(plugin / "handler.py", (1, 1))
+    assert snapshots.read("probe", str(plugin)).files["handler.py"] == b""
+    assert pauses == []

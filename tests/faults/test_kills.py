@@ -124,3 +124,16 @@ def test_a_reload_that_never_returns_does_not_hold_the_host(doomed):
         write(doomed, 2)
         assert client.reload("p").status == wire.RELOADED
     assert doomed.get("/plugin/p/value") == 2
+
+
+def test_a_save_while_the_host_starts_is_not_taken_for_what_it_loaded(doomed):
+    """The text of after the import, which is on the disk when the bridge comes, is not what runs."""
+    doomed.stop()
+    itself = f"import os\nwith open(__file__, 'w') as file:\n    file.write({GOOD.format(2)!r})\n"
+    write(doomed, 1, itself)
+    doomed.start()
+    with doomed.client() as client:
+        saved = {"plugin": "p", "askedBy": wire.SAVE}
+        assert client.call("plugin/reload", saved)["status"] == wire.RELOADED
+        assert doomed.get("/plugin/p/value") == 2
+        assert client.call("plugin/reload", saved)["status"] == wire.UNCHANGED

@@ -26,7 +26,9 @@ module.exports = {
   async "a save of a plugin that is enabled serves the new code"() {
     await vscode.commands.executeCommand("evonic.enablePlugin", "greeter");
     await until("hot reload", async () => (await info("greeter")).hotreload);
+    const before = (await info("greeter")).generation;
     await write(file("greeter"), GOOD("one"));
+    await until("the generation", async () => (await info("greeter")).generation === before + 1);
     const status = await state("ok", "greeter");
     assert.match(status.text, /^\$\(check\) Evonic: greeter ok in \d+ ms$/);
     assert.equal(await served("greeter"), "one");
