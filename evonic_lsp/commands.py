@@ -100,6 +100,16 @@ async def _install(session: Session, argument: Any) -> None:
     await session.offers.install(root)
 
 
+async def _connect(session: Session, argument: Any) -> Dict[str, Any]:
+    root = _target(session, argument).root if argument is not None else _root(session)
+    return dict(wire.to_json(await session.hosts.renewed(root).status()))
+
+
+async def _switch_on(session: Session, argument: Any) -> Dict[str, Any]:
+    ref = _target(session, argument)
+    return dict(await session.hosts.link(ref.root).call("plugin/enable", {"plugin": ref.plugin}))
+
+
 async def _clear(session: Session, argument: Any) -> None:
     await session.clear(None if argument == ALL else _target(session, argument))
 
@@ -123,6 +133,8 @@ _COMMANDS: Dict[str, Any] = {
     "clear": _clear,
     REPLAY: _replay,
     "install": _install,
+    "connect": _connect,
+    "switchOn": _switch_on,
 }
 NAMES = tuple(_COMMANDS)
 

@@ -64,6 +64,12 @@ class Hosts:
             )
         return self._links[root]
 
+    def renewed(self, root: str) -> Link:
+        """Hangs up, whatever is being said; a link to the same host, not yet connected."""
+        self.link(root).close()
+        del self._links[root]
+        return self.link(root)
+
     def __iter__(self) -> Iterator[Tuple[str, Link]]:
         return iter(list(self._links.items()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 from pathlib import Path
 from typing import Callable, Optional, Set, Tuple
@@ -19,6 +20,12 @@ logger = logging.getLogger(__name__)
 ENABLE, NOT_NOW, NEVER = "Enable", "Not now", "Never"
 RUN, CANCEL = "Run", "Cancel"
 INSTALL, UPGRADE = "Install the bridge", "Upgrade the bridge"
+
+
+class Bridge(enum.Enum):
+    """What is on the disk of an Evonic. OTHER: of another version than this package; UNKNOWN: not on this machine."""
+
+    ABSENT, SAME, OTHER, UNKNOWN = range(4)
 
 
 class Offers:
@@ -71,7 +78,7 @@ class Offers:
 
     async def bridge_if_missing(self, root: str, plugins_dir: Optional[Path]) -> None:
         """No host answers for this root. Offers to install the bridge if it is not there."""
-        if not lacks_bridge(root, plugins_dir):
+        if bridge_in(root, plugins_dir) is not Bridge.ABSENT:
             return
         question = f"The Evonic at {root} cannot reload plugins on save: the evonic-lsp bridge is not installed in it."
         await self._install(root, question, INSTALL)
@@ -102,11 +109,14 @@ class Offers:
             self._editor.show(done.following)
 
 
-def lacks_bridge(root: str, plugins_dir: Optional[Path]) -> bool:
-    """Whether this is an Evonic on this machine without the bridge."""
+def bridge_in(root: str, plugins_dir: Optional[Path]) -> Bridge:
+    """What is installed in an Evonic on this machine."""
     if root.startswith(ENDPOINT) or plugins_dir is None:
-        return False
-    return not (plugins_dir / wire.BRIDGE_ID / "plugin.json").exists()
+        return Bridge.UNKNOWN
+    from .install import version_in
+
+    version = version_in(plugins_dir / wire.BRIDGE_ID)
+    return Bridge.ABSENT if version is None else Bridge.SAME if version == wire.VERSION else Bridge.OTHER
 
 
 def _undecided(status: HostStatus, plugin: str) -> bool:

@@ -29,7 +29,7 @@ from .lenses import Refresher
 from .logs import Logs
 from .manifests.comparison import Comparison
 from .manifests.desk import Desk
-from .offers import Offers, lacks_bridge
+from .offers import Bridge, Offers, bridge_in
 from .plugins import Found
 from .saves import Saves
 from .settings import Settings, updated
@@ -208,9 +208,9 @@ class Session:
         entries: List[Any] = await self.hosts.link(ref.root).call("plugin/logs", {"plugin": ref.plugin, "limit": 500})
         return entries
 
-    def lacks_bridge(self, root: str) -> bool:
-        """Whether this is an Evonic on this machine without the bridge."""
-        return lacks_bridge(root, self.where.plugins_dirs.get(root))
+    def bridge(self, root: str) -> Bridge:
+        """What is installed in an Evonic."""
+        return bridge_in(root, self.where.plugins_dirs.get(root))
 
     def plugin_of(self, uri: str) -> Optional[Ref]:
         """The plugin that a file belongs to; None if it belongs to none of a known Evonic."""

@@ -117,7 +117,7 @@ class Runtime:
     def _watch_views(self, app: Any) -> None:
         from flask import got_request_exception, request
 
-        watch, dispatch = self._host.watch, app.dispatch_request
+        watch, dispatch, process = self._host.watch, app.dispatch_request, app.process_response
 
         def dispatch_request(*args: Any, **options: Any) -> Any:
             rule = request.url_rule
@@ -142,7 +142,20 @@ class Runtime:
             if plugin is not None:
                 self._note(plugin, ROUTE, name, exception, counter)
 
-        app.dispatch_request = dispatch_request
+        def process_response(response: Any) -> Any:
+            response, rule = process(response), request.url_rule
+            counter = rule and watch.counter(ROUTE, rule.rule, app.view_functions.get(rule.endpoint))
+            if rule and counter and response.is_streamed and not response.direct_passthrough:
+                name = f"{request.method} {rule.rule}"
+
+                def broke(error: Exception) -> None:
+                    counter.fail()
+                    self._note(counter.plugin, ROUTE, name, error, counter)
+
+                response.response = _Stream(response.response, broke)
+            return response
+
+        app.dispatch_request, app.process_response = dispatch_request, process_response
         # Strongly: the signal is all that knows it.
         got_request_exception.connect(failed, app, weak=False)
 
@@ -231,6 +244,33 @@ class Runtime:
             self._notify("plugin/error", failure)
         if len(dirty) > len(told):
             self.pump.wake()
+
+
+class _Stream:
+    """The body of an answer that is made while it is sent, after Flask has seen the last of it."""
+
+    def __init__(self, body: Any, failed: Callable[[Exception], None]) -> None:
+        self._body = body
+        self._chunks = iter(body)
+        self._failed = failed
+
+    def __iter__(self) -> _Stream:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self._failed(error)
+            raise
+
+    def close(self) -> None:
+        """Lets the body know that no more is wanted (PEP 3333)."""
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
 
 
 def _ran_in(namespace: Dict[str, Any]) -> Optional[Generation]:

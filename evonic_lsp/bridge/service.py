@@ -55,6 +55,7 @@ class Service:
             "plugin/details": self._on_details,
             "plugin/replay": self._on_replay,
             "plugin/clear": self._on_clear,
+            "plugin/enable": self._on_enable,
             "hotreload/enable": lambda params: self._on_switch(params, True),
             "hotreload/disable": lambda params: self._on_switch(params, False),
             "hotreload/status": lambda params: self.status(),
@@ -171,6 +172,14 @@ class Service:
         plugin = self._known(params)
         self.runtime.forget(plugin)
         self._notify("plugin/cleared", Cleared(plugin))
+
+    def _on_enable(self, params: Dict[str, Any]) -> PluginInfo:
+        """What the switch on the web page does."""
+        plugin = self._known(params)
+        answer = self.host.manager.set_plugin_enabled(plugin, True)
+        if isinstance(answer, dict) and answer.get("error"):
+            raise WireError(wire.REFUSED, f"Evonic does not switch {plugin} on: {answer['error']}")
+        return self._info(plugin, self.host.manifests().get(plugin, {}))
 
     def _on_switch(self, params: Dict[str, Any], enabled: bool) -> HostStatus:
         plugin = None if params.get("plugin") is None else self._known(params)

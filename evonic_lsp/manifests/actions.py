@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Dict, List, Tuple
+from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Tuple
 
 from lsprotocol import types
 
 from ..bridge.client import NoHost
-from ..bridge.wire import WireError
+from ..bridge.wire import HostStatus, WireError
 from ..diagnostics import MANIFEST as CODE
+from ..offers import Bridge
+from ..where import Ref
 from .desk import Desk, Sheet
 from .findings import MANIFEST, Edit, Fix
 from .functions import HANDLER
@@ -48,17 +50,28 @@ async def code_actions(session: Session, params: types.CodeActionParams) -> List
     ref = session.plugin_of(uri)
     if ref is None:
         return found
+    link = session.hosts.link(ref.root)
     try:
-        link = session.hosts.link(ref.root)
         status = await asyncio.wait_for(link.status(), _PATIENCE) if link.initialized else None
     except (asyncio.TimeoutError, NoHost, WireError):
         status = None
+    return [*found, *(_command(title, command, uri) for title, command in _offers(session, ref, status))]
+
+
+def _offers(session: Session, ref: Ref, status: Optional[HostStatus]) -> Iterator[Tuple[str, str]]:
+    """(title, command) of what stands between the plugin and its reload on save."""
     info = next((each for each in status.plugins if each.id == ref.plugin), None) if status else None
+    bridge = session.bridge(ref.root)
+    if bridge is Bridge.ABSENT and status is None:
+        yield "Install the evonic-lsp bridge into Evonic", "evonic.install"
+    elif bridge is Bridge.OTHER:
+        yield "Upgrade the evonic-lsp bridge in Evonic", "evonic.install"
+    elif status is None:
+        yield "Connect to Evonic again", "evonic.connect"
+    if info is not None and not info.enabled:
+        yield f"Switch {ref.plugin} on in Evonic", "evonic.switchOn"
     if info is not None and not info.hotreload:
-        found.append(_command(f"Reload {ref.plugin} in Evonic whenever it is saved", "evonic.enable", uri))
-    elif status is None and session.lacks_bridge(ref.root):
-        found.append(_command("Install the evonic-lsp bridge into Evonic", "evonic.install", uri))
-    return found
+        yield f"Reload {ref.plugin} in Evonic whenever it is saved", "evonic.enable"
 
 
 def _command(title: str, command: str, uri: str) -> types.CodeAction:

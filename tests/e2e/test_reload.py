@@ -229,6 +229,16 @@ def test_a_plugin_linked_in_from_elsewhere(host, client, tmp_path, plugin):
         (host.root / "plugins" / "linked").unlink()
 
 
+def test_a_plugin_is_switched_on_in_the_host(host, client, plugin):
+    probe = plugin(handler="VALUE = 1\n")
+    assert host.inspect("toggle", plugin=probe.id, enabled=False)
+    assert client.call("plugin/enable", {"plugin": probe.id})["enabled"] is True
+    assert host.inspect("attribute", module=f"plugins.{probe.id}.handler", name="VALUE") == 1
+    assert client.reload(probe.id).status == wire.RELOADED
+    with pytest.raises(wire.WireError, match="the bridge cannot"):
+        client.call("plugin/enable", {"plugin": wire.BRIDGE_ID})
+
+
 def test_the_code_on_disk_is_what_runs_however_fast_it_is_edited(host, plugin):
     probe = plugin(handler="VALUE = 100\n")
     for value in range(101, 131):  # always the same size, many within one second

@@ -38,6 +38,12 @@ plugin_hooks.register_state_handler("{id}", state)
 bp = Blueprint("{id}", __name__)
 @bp.route("/plugin/{id}/boom/<int:n>")
 def view(n): raise ValueError("view")
+@bp.route("/plugin/{id}/stream")
+def stream():
+    def lines():
+        yield "one"
+        raise ValueError("stream")
+    return lines()
 @bp.route("/plugin/{id}/missing")
 def missing():
     from flask import abort
@@ -157,6 +163,13 @@ def test_a_view(broken):
         found = {each.function: each for each in details(client, "probe").handlers if each.trigger == "route"}
         assert (found["missing"].calls, found["missing"].errors) == (1, 0)
         assert found["view"].errors >= 1
+
+
+def test_an_answer_that_breaks_while_it_is_sent(broken):
+    host, heard = broken
+    assert host.status_of("/plugin/probe/stream") == 200
+    name = "GET /plugin/probe/stream"
+    check(heard.error("probe", lambda each: each.name == name), "route", name, "stream")
 
 
 def test_a_thread(broken):

@@ -7,7 +7,9 @@ import json
 import pytest
 from lsprotocol import types
 from manifests import ID, TABLE, W, plugin, unmarked
+from pygls.exceptions import JsonRpcException
 
+from evonic_lsp.bridge.wire import VERSION
 from evonic_lsp.manifests import known
 from evonic_lsp.manifests.texts import Text, changed
 
@@ -118,6 +120,8 @@ async def test_from_the_manifest_to_the_code_and_back(text, file, line, start, h
 
 # ── Quick fixes ──
 
+START = types.Range(types.Position(0, 0), types.Position(0, 0))
+
 
 async def actions(editor, uri: str, where: types.Range, only=None) -> list[types.CodeAction]:
     context = types.CodeActionContext(editor.shown.get(uri, []), only=only)
@@ -203,23 +207,74 @@ async def test_hot_reload_is_offered_where_it_is_off(host, window):
     editor = await window(evonic.root)
     await editor.state("idle")
     uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
-    start = types.Range(types.Position(0, 0), types.Position(0, 0))
-    (action,) = await actions(editor, uri, start)
+    (action,) = await actions(editor, uri, START)
     # lsprotocol's client takes the whole action for a command; on the wire it is {title, kind, command: {…}}.
     assert "'evonic.enable'" in str(action.command)
     assert uri in str(action.command)
-    assert not await actions(editor, uri, start, [types.CodeActionKind.Refactor])
+    assert not await actions(editor, uri, START, [types.CodeActionKind.Refactor])
     await editor.command("enable", uri)
-    assert not await actions(editor, uri, start)
+    assert not await actions(editor, uri, START)
 
 
 async def test_the_bridge_is_offered_where_it_is_missing(host, window):
     folder = host().plugin("probe")
     editor = await window()
     uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
-    start = types.Range(types.Position(0, 0), types.Position(0, 0))
-    (action,) = await actions(editor, uri, start)
+    (action,) = await actions(editor, uri, START)
     assert "'evonic.install'" in str(action.command)
+
+
+async def test_an_older_bridge_is_upgraded(host, window):
+    evonic = host()
+    folder = evonic.plugin("probe", hotreload=True)
+    bridge = evonic.root / "plugins" / "evonic_lsp"
+    bridge.mkdir(exist_ok=True)
+    (bridge / "wire.py").write_text('VERSION = "0.0.1"\n')
+    evonic.start()
+    editor = await window(evonic.root)
+    await editor.state("idle")
+    uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
+    (action,) = await actions(editor, uri, START)
+    assert "'Upgrade the evonic-lsp bridge in Evonic'" in str(action)
+    assert "'evonic.install'" in str(action.command)
+
+
+async def test_a_host_that_is_gone_is_called_again(host, window):
+    evonic = host()
+    folder = evonic.plugin("probe", hotreload=True)
+    bridge = evonic.root / "plugins" / "evonic_lsp"
+    bridge.mkdir(exist_ok=True)
+    (bridge / "wire.py").write_text(f'VERSION = "{VERSION}"\n')
+    evonic.start()
+    editor = await window(evonic.root)
+    await editor.state("idle")
+    uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
+    assert not await actions(editor, uri, START)
+    assert (await editor.command("connect", uri))["plugins"]  # in the middle of everything: another connection
+    assert [method for method, _ in evonic.requests].count("initialize") == 2
+    evonic.stop()
+    await editor.state("disconnected")
+    (action,) = await actions(editor, uri, START)
+    assert "'evonic.connect'" in str(action.command)
+    with pytest.raises(JsonRpcException, match="no running Evonic"):
+        await editor.command("connect", uri)
+    evonic.start()
+    assert (await editor.command("connect", uri))["plugins"]
+
+
+async def test_a_plugin_that_is_off_in_evonic_is_switched_on(host, window):
+    evonic = host()
+    folder = evonic.plugin("probe", hotreload=True, enabled=False)
+    asked = []
+    evonic.answers["plugin/enable"] = lambda params: asked.append(params) or {"id": "probe"}
+    evonic.start()
+    editor = await window(evonic.root)
+    await editor.state("idle")
+    uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
+    (action,) = await actions(editor, uri, START)
+    assert "'evonic.switchOn'" in str(action.command)
+    await editor.command("switchOn", uri)
+    assert asked == [{"plugin": "probe"}]
 
 
 def test_the_table_is_as_long_as_it_should_be():

@@ -99,7 +99,7 @@ test('subcommands and plugins are completed', function()
     return vim.fn.getcompletion('Evonic ' .. text, 'cmdline')
   end
   T.equal(complete('re'), { 'reload', 'replay', 'restart' })
-  local names = 'clear disable enable install log reload replay restart status'
+  local names = 'clear connect disable enable install log reload replay restart status switchOn'
   T.equal(table.concat(complete(''), ' '), names)
   T.contains(table.concat(complete('reload '), ' '), 'demo')
   T.equal(complete('reload de'), { 'demo' })

@@ -156,7 +156,7 @@ local function announced()
   local client = M.client()
   local provider = client and client.server_capabilities.executeCommandProvider
   local found = {}
-  for _, name in ipairs({ 'clear', 'replay' }) do
+  for _, name in ipairs({ 'clear', 'connect', 'replay', 'switchOn' }) do
     if vim.list_contains(provider and provider.commands or {}, 'evonic.' .. name) then
       found[name] = {
         takes = 'plugin',
