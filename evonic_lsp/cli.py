@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from .bridge import commands, text, wire
+from .bridge import commands, rendezvous, text, wire
 from .bridge.commands import DONE, FAILED, NO_HOST, USAGE, complain, quiet, say
 from .install import InstallError
 from .roots import NotEvonic, check_root, find_root
@@ -41,12 +41,35 @@ def _here(root: Path | None) -> Path | None:
         return None
 
 
+def _plugins(context: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """For the shell's completion: the plugins of the Evonic that is meant."""
+    root = _here(context.params.get("root"))
+    roots = [root] if root else [Path(host.root) for host in rendezvous.hosts()]
+    found = {path.parent.name for root in roots for path in (root / "plugins").glob("*/plugin.json")}
+    return sorted(name for name in found - {wire.BRIDGE_ID} if name.startswith(begun))
+
+
+def _versions() -> None:
+    from . import versions
+
+    for line in versions.of_all(_here(None)):
+        say(text.clean(line))
+    _exit(DONE)
+
+
 def _exit(status: int) -> None:
     click.get_current_context().exit(status)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(wire.VERSION, "--version", prog_name="evonic-lsp")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, param, asked: _versions() if asked else None,
+    help="Show the versions of all parts, and exit.",
+)
 def main() -> None:
     """Save a file of an Evonic plugin, and the running Evonic serves the new code a moment later.
 
@@ -124,7 +147,7 @@ def _doctor(root: Path | None) -> int:
 
 
 @main.command()
-@click.argument("plugin", metavar="ID")
+@click.argument("plugin", metavar="ID", shell_complete=_plugins)
 @_evonic
 def reload(plugin: str, root: Path | None) -> None:
     """Reload the plugin ID now."""
@@ -132,7 +155,7 @@ def reload(plugin: str, root: Path | None) -> None:
 
 
 @main.command()
-@click.argument("plugin", metavar="[ID]", required=False)
+@click.argument("plugin", metavar="[ID]", required=False, shell_complete=_plugins)
 @_evonic
 def hotreload_enable(plugin: str | None, root: Path | None) -> None:
     """Reload the plugin ID whenever it is saved; without ID, turn hot reload on for all chosen."""
@@ -140,7 +163,7 @@ def hotreload_enable(plugin: str | None, root: Path | None) -> None:
 
 
 @main.command()
-@click.argument("plugin", metavar="[ID]", required=False)
+@click.argument("plugin", metavar="[ID]", required=False, shell_complete=_plugins)
 @_evonic
 def hotreload_disable(plugin: str | None, root: Path | None) -> None:
     """Stop reloading the plugin ID on save; without ID, turn hot reload off for all."""
@@ -156,7 +179,7 @@ def hotreload_status(as_json: bool, root: Path | None) -> None:
 
 
 @main.command()
-@click.argument("plugin", metavar="ID")
+@click.argument("plugin", metavar="ID", shell_complete=_plugins)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on, until Ctrl-C.")
 @click.option(
     "-n", "--limit", type=click.IntRange(1, commands.MOST_LOGS), default=100, show_default=True, help="How many lines."

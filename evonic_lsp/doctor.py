@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import stat
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import install
+from . import install, versions
 from .bridge import rendezvous, text, wire
 from .bridge.client import Client, NoHost
 from .bridge.rendezvous import Announcement
@@ -21,7 +20,6 @@ from .roots import NotEvonic, check_root
 OK = "ok"
 WARN = "warn"
 FAIL = "fail"
-_NEEDS = ("pygls", "lsprotocol", "click", "rich")
 
 
 @dataclass(frozen=True)
@@ -66,18 +64,13 @@ def checks(root: Path | None) -> Iterator[Check]:
 
 def _versions() -> Iterator[Check]:
     yield Check(OK, f"evonic-lsp {wire.VERSION}, protocol {wire.PROTOCOL}, Python {platform.python_version()}")
-    absent = []
-    found = []
-    for name in _NEEDS:
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            absent.append(name)
+    libraries = versions.libraries()
+    absent = [name for name, version in libraries.items() if version is None]
     if absent:
         fix = f"{sys.executable} -m pip install --upgrade evonic-lsp"
         yield Check(FAIL, f"not installed beside evonic-lsp: {', '.join(absent)}", fix)
-    if found:
-        yield Check(OK, ", ".join(found))
+    if len(absent) < len(libraries):
+        yield Check(OK, ", ".join(f"{name} {version}" for name, version in libraries.items() if version is not None))
 
 
 def _runtime_dirs() -> Iterator[Check]:

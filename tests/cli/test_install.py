@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import calls, rejected, status_of
 
-from evonic_lsp import doctor, install, roots
+from evonic_lsp import doctor, install, roots, versions
 from evonic_lsp.bridge import rendezvous, wire
 from evonic_lsp.bridge.wire import PluginInfo, WireError
 
@@ -362,6 +362,6 @@ def test_a_root_too_deep_for_a_socket(make_root, monkeypatch, tmp_path):
 
 
 def test_a_library_is_missing(root, monkeypatch):
-    monkeypatch.setattr(doctor, "_NEEDS", ("click", "no-such-library"))
+    monkeypatch.setattr(versions, "NEEDS", ("click", "no-such-library"))
     check = found(root, "no-such-library")
     assert (check.mark, "pip install" in check.fix) == ("fail", True)

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import FakeHost
+from click.shell_completion import ShellComplete
 
 from evonic_lsp.bridge import wire
 from evonic_lsp.bridge.wire import LogEntry
+from evonic_lsp.cli import main
 
 
 @pytest.mark.parametrize(
@@ -39,8 +41,36 @@ def test_wrong_usage(run, host, wrong):
 
 
 def test_help_and_version(run):
-    assert run("--version").stdout == f"evonic-lsp, version {wire.VERSION}\n"
+    assert run("--version").stdout.startswith(f"evonic-lsp, version {wire.VERSION}\n")
     assert "hotreload-status" in run("--help").stdout
+
+
+def test_the_versions_of_all_parts(run, host, root, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    extension = tmp_path / ".vscode" / "extensions" / "evonic.evonic-lsp-0.1.0-linux-x64"
+    extension.mkdir(parents=True)
+    (extension.parent / "evonic.evonic-lsp-none").mkdir()
+    monkeypatch.chdir(root)
+    _, libraries, installed, running, editor = run("--version").stdout.splitlines()
+    assert "pygls 2." in libraries
+    assert installed == f"bridge not installed in {root}"
+    assert running == f"bridge {wire.VERSION} runs in {root} (pid {os.getpid()})"
+    assert editor == f"VS Code extension 0.1.0 in {extension}"
+
+
+def test_a_shell_completes_commands_and_plugins(root):
+    for plugin in ("kanban", "kitchen", "other", wire.BRIDGE_ID):
+        (root / "plugins" / plugin).mkdir()
+        (root / "plugins" / plugin / "plugin.json").touch()
+    shell = ShellComplete(main, {}, "evonic-lsp", "_EVONIC_LSP_COMPLETE")
+
+    def complete(*words, begun=""):
+        return [each.value for each in shell.get_completions(list(words), begun)]
+
+    assert complete(begun="hotreload-s") == ["hotreload-status"]
+    assert complete("reload", "--evonic", str(root), begun="k") == ["kanban", "kitchen"]
+    assert complete("logs", "--evonic", str(root)) == ["kanban", "kitchen", "other"]
+    assert complete("logs") == []
 
 
 def python(*arguments: str, **options: object) -> subprocess.Popen[str]:
