@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. Each does all of its own set-up.
+# Three commands: `make demo`, `make test` and `make bench`. Each does all of its own set-up.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -24,6 +24,11 @@ lint: $(VENV)/.ready  ## ruff and mypy
 	$(BIN)/ruff format --check evonic_lsp tests
 	$(BIN)/mypy
 
+bench: $(VENV)/.ready  ## Every figure of the README, measured; EVONIC=DIR adds a real Evonic, BENCH_ARGS=--quick is quick
+	@$(MAKE) --no-print-directory .cache/bench/.ready \
+	  || echo "SKIPPED: watchfiles and jurigged cannot be had from PyPI, so they are not compared with" >&2
+	$(BIN)/python tests/benchmarks/run.py $(if $(EVONIC),--evonic '$(EVONIC)') $(BENCH_ARGS)
+
 format: $(VENV)/.ready  ## What lint would complain about, where that can be done
 	$(BIN)/ruff check --fix evonic_lsp tests
 	$(BIN)/ruff format evonic_lsp tests
@@ -46,6 +51,12 @@ test-old-python:
 	.cache/old-python/bin/pip install --quiet 'flask>=2,<4' 'pytest>=8' 'hypothesis>=6'
 	touch $@
 
+# Beside the environment and not in it: nothing but the benchmarks may meet them.
+.cache/bench/.ready: tests/benchmarks/requirements.txt
+	@rm -rf .cache/bench
+	@$(BIN)/pip install --quiet --target .cache/bench --requirement $<
+	@touch $@
+
 $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -m venv $(VENV) 2> /dev/null || { rm -rf $(VENV); \
 	  echo "Debian's Python lacks venv: installing python3-venv"; \
@@ -57,4 +68,4 @@ $(VENV)/.ready: pyproject.toml
 clean:  ## Removes what the other targets have made
 	rm -rf $(VENV) .cache build dist editors/vscode/node_modules editors/vscode/dist
 
-.PHONY: help demo test lint format editors test-old-python clean
+.PHONY: help demo test bench lint format editors test-old-python clean
