@@ -91,7 +91,8 @@ class Board:
         lines = [f"[{entry.plugin}] {entry.message}" for entry in answer.log]
         trace = [self._linked(ref.root, answer.problem)] if answer.problem else []
         self._editor.log("\n".join([text, *lines, *trace]), ERROR if answer.problem else INFO)
-        self._editor.show(text, ERROR if answer.problem else INFO)
+        if answer.problem is None:  # an error is marked where it is, as at any other call
+            self._editor.show(text)
         self._changed()
 
     def errors(self, ref: Ref) -> int:

@@ -331,6 +331,7 @@ async def test_a_replay_that_fails_brings_its_traceback(open_plugin):
     editor.answers = ["Run"]
     assert (await result(editor, uri, "on_message_received"))["status"] == "failed"
     assert any(f"{evonic.root}/plugins/p/handler.py:3, in on_message_received" in each for each in editor.logged)
+    assert editor.messages == []  # it is a diagnostic
 
 
 async def test_a_replay_that_is_refused(open_plugin):

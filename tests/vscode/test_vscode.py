@@ -31,6 +31,13 @@ def create_blueprint():
 
         return handler.WORD
 
+    @blueprint.route("/plugin/{plugin}/emit")
+    def emit():
+        from backend.event_stream import event_stream
+
+        event_stream.emit("message_received", {{"text": "hello"}})
+        return "emitted"
+
     return blueprint
 """
 HANDLER = 'WORD = "zero"\n'

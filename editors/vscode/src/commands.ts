@@ -8,11 +8,14 @@ import { say } from "./log";
 import type { PluginLogs } from "./logs";
 import type { Model } from "./model";
 import { describe } from "./text";
-import { ENDPOINT, type HostEntry, type Ref } from "./types";
+import { ENDPOINT, type HostEntry, type Ref, type Replayed } from "./types";
 import { pluginOf } from "./where";
 
 /** What a command may be given: a node of the tree, a file, a plugin, an id, or nothing. */
 type Argument = { ref: Ref } | { entry: HostEntry } | vscode.Uri | Ref | string | undefined;
+
+// How long a line stays in the status bar, in milliseconds.
+const READABLE = 10_000;
 
 interface Item extends vscode.QuickPickItem {
   run?: () => unknown;
@@ -36,6 +39,7 @@ export class Commands {
       reloadPlugin: plugin((ref) => this.onServer("reload", ref)),
       enablePlugin: plugin((ref) => this.onServer("enable", ref)),
       disablePlugin: plugin((ref) => this.onServer("disable", ref)),
+      replayLastEvent: plugin((ref) => this.replay(ref)),
       showPluginLog: plugin((ref) => this.logs.show(ref)),
       reloadAll: () => this.explained(() => this.reloadAll()),
       enableAll: () => this.explained(() => this.execute("enable", "*")),
@@ -67,6 +71,15 @@ export class Commands {
     const result = await this.execute(command, file || ref.plugin);
     await this.model.refresh();
     return result;
+  }
+
+  /** The server asks before it does that, and tells what came of it, but for an error: that is a problem like others. */
+  private async replay(ref: Ref): Promise<Replayed> {
+    const answer = (await this.onServer("replay", ref)) as Replayed;
+    if (answer.status === "failed") {
+      vscode.window.setStatusBarMessage(`$(error) ${ref.plugin}: ${answer.message}`, READABLE);
+    }
+    return answer;
   }
 
   private async reloadAll(): Promise<void> {
@@ -157,6 +170,7 @@ export class Commands {
       hot
         ? action(`$(circle-slash) Disable Hot Reload for ${ref.plugin}`, "disablePlugin")
         : action(`$(zap) Enable Hot Reload for ${ref.plugin}`, "enablePlugin"),
+      action(`$(debug-rerun) Replay Last Event of ${ref.plugin}`, "replayLastEvent"),
       action(`$(output) Show Log of ${ref.plugin}`, "showPluginLog"),
       { label: "", kind: vscode.QuickPickItemKind.Separator },
     ];

@@ -14,12 +14,14 @@ import {
 import { findServer, neutralFolder, type Found, type Server } from "./find";
 import { SingleFlight } from "./flight";
 import { ClientLog } from "./log";
+import { MissedSaves } from "./missed";
 import { settingsForServer } from "./settings";
 
 export type ServerState = "off" | "starting" | "running" | "crashed" | "missing" | "stopped";
 
 /** What the bridge takes for a file of a plugin; saves of others need not be told. */
 export const FILES = "**/*.{py,json,yaml,yml,md,html,htm,jinja,jinja2,j2,txt,xml,css,js}";
+const SELECTOR = [{ scheme: "file", pattern: FILES }];
 const FIRST_DELAY = 500;
 const MOST_CRASHES = 5;
 // A server that has run this long has not crashed because of how it was started.
@@ -59,6 +61,7 @@ export class Controller implements vscode.Disposable {
   server: Server | undefined;
   private client: LanguageClient | undefined;
   private readonly flight = new SingleFlight(() => this.restartNow());
+  private readonly missed = new MissedSaves(SELECTOR, () => this.state === "running");
   private crashes = 0;
   private startedAt = 0;
   private timer: NodeJS.Timeout | undefined;
@@ -101,21 +104,24 @@ export class Controller implements vscode.Disposable {
   dispose(): void {
     this.disposed = true;
     clearTimeout(this.timer);
+    this.missed.dispose();
   }
 
   private set(state: ServerState): void {
     this.state = state;
-    this.listener.changed();
+    if (!this.disposed) {
+      this.listener.changed();
+    }
   }
 
   private async restartNow(): Promise<void> {
     clearTimeout(this.timer);
+    this.set("starting"); // before the old one ends, which hears of nothing from now on
     await this.stop();
+    const found = await findServer(this.extension);
     if (this.disposed) {
       return;
     }
-    this.set("starting");
-    const found = await findServer(this.extension);
     found.attempts.forEach(({ where, why }) => this.log.info(`No server by ${where}: ${why}`));
     this.server = found.server;
     if (found.server === undefined) {
@@ -143,13 +149,14 @@ export class Controller implements vscode.Disposable {
     if (this.client === client) {
       this.startedAt = Date.now();
       this.set("running");
+      await this.missed.tell(client);
     }
   }
 
   private make(server: Server): LanguageClient {
     const output = new ClientLog(this.log);
     const options: LanguageClientOptions = {
-      documentSelector: [{ scheme: "file", pattern: FILES }],
+      documentSelector: SELECTOR,
       // VS Code marks what is no JSON by itself.
       initializationOptions: { ...settingsForServer(), checksJson: true },
       outputChannel: output,

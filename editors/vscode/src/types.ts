@@ -82,6 +82,13 @@ export interface StatusParams {
   generation: number | null;
 }
 
+/** The answer to `evonic.replay`; `message` is there unless it was cancelled. */
+export interface Replayed {
+  plugin: string;
+  status: "cancelled" | "done" | "failed" | "running";
+  message?: string;
+}
+
 export interface LogEntry {
   plugin: string;
   timestamp: string;

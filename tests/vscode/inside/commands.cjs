@@ -1,6 +1,8 @@
 // The commands, as menus, the view and the palette give them.
 const assert = require("node:assert/strict");
-const { api, config, file, host, info, open, run, served, state, until, vscode, write } = require("./helpers.cjs");
+const { api, config, emit, file, host, info, open, run, served, state, until, vscode, write } = require("./helpers.cjs");
+
+const MANIFEST = JSON.stringify({ id: "greeter", name: "greeter", version: "1", events: ["message_received"] }, null, 1);
 
 const asked = (plugin) => info(plugin).then(({ outcome }) => outcome?.at ?? 0);
 
@@ -43,6 +45,36 @@ module.exports = {
     const before = (await until("the log", log)).split("\n").length;
     await run("reloadPlugin", "greeter");
     await until("one more line", () => log().split("\n").length > before);
+  },
+
+  async "the last event is replayed on the new code, once the person has agreed"() {
+    const handler = (what) => `WORD = "none"\n\n\ndef on_message_received(event, sdk):\n    global WORD\n    ${what}\n`;
+    await write(file("greeter", "plugin.json"), MANIFEST);
+    await write(file("greeter"), handler(`WORD = "first"`));
+    await until("loaded", async () => (await served("greeter")) === "none");
+    await emit();
+    await until("handled", async () => (await served("greeter")) === "first");
+    await write(file("greeter"), handler(`WORD = "again: " + event["text"]`));
+    await until("the new code", async () => (await served("greeter")) === "none");
+
+    await vscode.commands.executeCommand("notifications.clearAll");
+    let answer;
+    const replay = Promise.resolve(run("replayLastEvent", file("greeter"))).then((given) => (answer = given));
+    await until("an answer", async () => {
+      await vscode.commands.executeCommand("notification.acceptPrimaryAction");
+      return answer;
+    });
+    assert.deepEqual([answer.plugin, answer.status, answer.event], ["greeter", "done", "message_received"]);
+    assert.equal(await served("greeter"), "again: hello");
+    await replay;
+
+    await write(file("greeter"), handler(`event["nothing"]`));
+    await until("the failing code", async () => (await served("greeter")) === "none");
+    assert.equal((await run("replayLastEvent", "greeter")).status, "failed");
+    const marked = () => vscode.languages.getDiagnostics(file("greeter")).find(({ code }) => code === "KeyError");
+    assert.equal((await until("the error is marked", marked)).range.start.line, 5);
+    await write(file("greeter"), handler("pass"));
+    await until("gone", () => marked() === undefined);
   },
 
   async "problems are cleared, and the same error is shown again"() {

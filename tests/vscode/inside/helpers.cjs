@@ -76,10 +76,13 @@ async function set(key, value) {
 }
 
 /** What the host serves for the plugin at this moment. */
-async function served(plugin) {
+async function served(plugin, path = "") {
   const port = await (await fetch(`${config.control}/port`, { method: "POST" })).text();
-  return (await fetch(`http://127.0.0.1:${port}/plugin/${plugin}/`)).text();
+  return (await fetch(`http://127.0.0.1:${port}/plugin/${plugin}/${path}`)).text();
 }
+
+/** Has the host send an event to its plugins. */
+const emit = () => served("greeter", "emit");
 
 /** The language servers that are children of this extension host. */
 function servers() {
@@ -99,4 +102,4 @@ function servers() {
 const run = (command, ...args) => vscode.commands.executeCommand(`evonic.${command}`, ...args);
 const host = (what) => fetch(`${config.control}/${what}`, { method: "POST" });
 
-module.exports = { api, config, file, host, ID, info, open, run, served, servers, set, state, until, vscode, write };
+module.exports = { api, config, emit, file, host, ID, info, open, run, served, servers, set, state, until, vscode, write };

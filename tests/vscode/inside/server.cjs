@@ -36,6 +36,30 @@ module.exports = {
     await until("served", async () => (await served("greeter")) === "restarted");
   },
 
+  async "what is saved while the server starts is loaded as soon as it runs"() {
+    await run("refresh");
+    const before = (await info("greeter")).generation;
+    const known = await api();
+    const restart = run("restartServer");
+    await until("the server is not there", () => known.server.state === "starting");
+    await write(file("greeter"), "WORD = 'at once'\n");
+    assert.equal(known.server.state, "starting", "the save came too late for this test");
+    await restart;
+    await until("served", async () => (await served("greeter")) === "at once");
+    await until("one generation more", async () => (await info("greeter"))?.generation === before + 1);
+  },
+
+  async "what is saved while there is no server is loaded when there is one"() {
+    await run("enablePlugin", "shy");
+    const before = (await info("shy")).generation;
+    await set("server.path", "/nowhere/evonic-lsp");
+    await until("missing", async () => (await api()).server.state === "missing");
+    await write(file("shy"), "WORD = 'without a server'\n");
+    await set("server.path", undefined);
+    await until("served", async () => (await served("shy")) === "without a server");
+    await until("one generation more", async () => (await info("shy"))?.generation === before + 1);
+  },
+
   async "a server that crashes is started again"() {
     const [before] = servers();
     process.kill(before, "SIGKILL");

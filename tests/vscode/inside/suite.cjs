@@ -12,7 +12,7 @@ function limited(test) {
 exports.run = async function run() {
   const only = process.env.EVONIC_TEST_ONLY;
   const counts = { passed: 0, failed: 0 };
-  for (const file of ["./saves.cjs", "./commands.cjs", "./server.cjs"]) {
+  for (const file of ["./saves.cjs", "./commands.cjs", "./manifest.cjs", "./server.cjs"]) {
     for (const [name, test] of Object.entries(require(file))) {
       if (only && !new RegExp(only).test(name)) continue;
       const start = Date.now();
