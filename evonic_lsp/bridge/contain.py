@@ -11,6 +11,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from .generation import PACKAGES
 
+# Seconds: no limit is shorter.
+SHORTEST = 0.1
+
 
 class Stuck(Exception):
     """Something did not return within its limit."""
@@ -37,9 +40,9 @@ def contained() -> Iterator[None]:
             os.chdir(folder)
 
 
-def bounded(name: str, limit: float, action: Callable[[], Any]) -> None:
-    """Runs `action` in a thread of its own, which is left to itself if it does not return within `limit` seconds.
-    Raises what it raises, or :class:`Stuck`."""
+def bounded(name: str, limit: Callable[[], float], action: Callable[[], Any]) -> None:
+    """Runs `action` in a thread of its own, which is left to itself if it does not return within `limit()` seconds,
+    or :data:`SHORTEST`. Raises what it raises, or :class:`Stuck`."""
     errors: List[BaseException] = []
     done = threading.Event()
 
@@ -52,11 +55,14 @@ def bounded(name: str, limit: float, action: Callable[[], Any]) -> None:
             done.set()
 
     threading.Thread(target=run, name=name, daemon=True).start()
-    if not done.wait(limit):
-        raise Stuck(
-            f"the import did not return within {limit:g} s and is left to itself: something at the top "
-            "level of a module waits or runs for ever"
-        )
+    # The limit is in the host's database, and hardly ever needed: it is asked for when it is.
+    if not done.wait(SHORTEST):
+        seconds = max(limit(), SHORTEST)
+        if not done.wait(seconds - SHORTEST):
+            raise Stuck(
+                f"the import did not return within {seconds:g} s and is left to itself: something at the top "
+                "level of a module waits or runs for ever"
+            )
     if errors:
         raise errors[0]
 

@@ -23,6 +23,17 @@ def empty_map(live: Map, converters: Mapping[str, Any]) -> Map:
     return result
 
 
+def rules_of(live: Map, endpoints: Iterable[str]) -> List[Rule]:
+    """The rules of these endpoints, without a look at those of all the others."""
+    found: List[Rule] = []
+    for endpoint in endpoints:
+        try:
+            found += live.iter_rules(endpoint)
+        except KeyError:  # a view without a rule
+            continue
+    return found
+
+
 def same_map(live: Map, converters: Mapping[str, Any]) -> Map:
     """Another map with all rules of `live`. Neither may get more."""
     live.update()
@@ -89,8 +100,8 @@ class Recorder:
     def __init__(self, live: Map, own: Collection[str], converters: Mapping[str, Any]) -> None:
         self.map = empty_map(live, converters)
         self.rules: List[Rule] = []
-        self._others = [rule for rule in live.iter_rules() if rule.endpoint not in own]
-        self._compiled = [rule for rule in live.iter_rules() if rule.endpoint in own]
+        self._live, self._own = live, own
+        self._compiled = rules_of(live, own)
         self._converters = dict(live.converters)
         # The rules refer to this map for as long as they live: so it must never hold a rule itself.
         vars(self.map).update(add=self._add, iter_rules=self._iter_rules)
@@ -104,7 +115,7 @@ class Recorder:
             self.rules.append(self._known(rule) or self._bound(rule))
 
     def _iter_rules(self, endpoint: Any = None) -> Iterator[Rule]:
-        rules = [*self._others, *self.rules]
+        rules = [*(rule for rule in self._live.iter_rules() if rule.endpoint not in self._own), *self.rules]
         return iter([rule for rule in rules if endpoint is None or rule.endpoint == endpoint])
 
     def _bound(self, rule: Rule) -> Rule:

@@ -14,7 +14,7 @@ from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, Mut
 from flask import Blueprint, Flask
 from werkzeug.routing import Map, Rule
 
-from .flask_maps import Recorder
+from .flask_maps import Recorder, rules_of
 from .flask_versions import ABSENT, ErrorKey, newest
 
 # Flask's registries {scope: [functions]}; a scope is a blueprint's name, or None for the application.
@@ -123,14 +123,16 @@ def check(app: Flask, was: Part, part: Part) -> None:
     for name in part.names:
         if name in app.blueprints and name not in was.names:
             raise RouteConflict(f"the blueprint name {name!r} is taken by {_blueprint(app, name)}")
-    taken = {key for key, view in app.view_functions.items() if newest(view) is not ABSENT}
-    taken.update(rule.endpoint for rule in app.url_map.iter_rules())
-    for endpoint in sorted((part.endpoints - was.endpoints) & taken):
-        raise RouteConflict(f"the endpoint {endpoint!r} is taken by {_owner(app, endpoint)}")
-    _check_rules(app, was, part)
+    for endpoint in sorted(part.endpoints - was.endpoints):
+        if newest(app.view_functions.get(endpoint, ABSENT)) is not ABSENT or rules_of(app.url_map, [endpoint]):
+            raise RouteConflict(f"the endpoint {endpoint!r} is taken by {_owner(app, endpoint)}")
+    known = set(map(id, was.rules))
+    fresh = [rule for rule in part.rules if id(rule) not in known]
+    if fresh:  # to look at every rule of the application takes milliseconds where there are many
+        _check_rules(app, was, fresh)
 
 
-def _check_rules(app: Flask, was: Part, part: Part) -> None:
+def _check_rules(app: Flask, was: Part, fresh: List[Rule]) -> None:
     others: Dict[Any, List[Rule]] = defaultdict(list)
     own = was.endpoints
     for rule in app.url_map.iter_rules():
@@ -139,7 +141,7 @@ def _check_rules(app: Flask, was: Part, part: Part) -> None:
     served: Dict[Any, Set[str]] = defaultdict(set)
     for rule in was.rules:
         served[_address(rule)] |= _methods(rule)
-    for rule in part.rules:
+    for rule in fresh:
         address = _address(rule)
         for other in () if rule.build_only else others.get(address, ()):
             # What both served before is no news.

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterable, Optional, Set, Tuple
 from flask import Blueprint, Flask
 from werkzeug.routing import Map, Rule
 
-from .flask_maps import rebuilt_map, same_map, shared_map, shares
+from .flask_maps import rebuilt_map, rules_of, same_map, shared_map, shares
 from .flask_parts import JINJA, PLAIN, SCOPED, Part, RouteConflict, adopt, check, register, same_plugin, swapped, values
 from .flask_requests import Requests
 from .flask_versions import (
@@ -142,7 +142,7 @@ class StagedRoutes:
     def _next_map(self) -> Map:
         live, was, part = self._routes.app.url_map, self._was, self._part
         gone, converters = was.endpoints, swapped(live, was.converters, part.converters)
-        before = {id(rule) for rule in live.iter_rules() if rule.endpoint in gone}
+        before = set(map(id, rules_of(live, gone)))
         if before == set(map(id, part.rules)) and list(map(_name, part.rules)) == list(map(_name, was.rules)):
             return same_map(live, converters)
         return (rebuilt_map if self._routes.degraded else shared_map)(live, gone, part.rules, converters)
@@ -227,7 +227,8 @@ def _settle(app: Flask, stamps: Set[int]) -> None:
     app.view_functions = settled_dict(app.view_functions, stamps)
     for registry in SCOPED:
         live = getattr(app, registry).copy()
-        live.update({scope: settled_list(functions, stamps) for scope, functions in live.items()})
+        waiting = {scope: functions for scope, functions in live.items() if Pinned in map(type, functions)}
+        live.update({scope: settled_list(functions, stamps) for scope, functions in waiting.items()})
         setattr(app, registry, _without_strangers(app, live))
     for registry in PLAIN:
         setattr(app, registry, settled_list(getattr(app, registry), stamps))

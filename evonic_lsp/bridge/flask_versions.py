@@ -151,8 +151,12 @@ def settled(slot: Any, stamps: Collection[int]) -> Any:
 
 def settled_dict(live: Mapping[Any, Any], stamps: Collection[int]) -> Dict[Any, Any]:
     """The same for all values of a dict."""
-    values = {key: settled(slot, stamps) for key, slot in list(live.items())}
-    return {key: value for key, value in values.items() if value is not ABSENT}
+    result = dict(live)
+    for key in [key for key, slot in result.items() if isinstance(slot, Pinned)]:
+        result[key] = settled(result[key], stamps)
+        if result[key] is ABSENT:
+            del result[key]
+    return result
 
 
 def settled_list(live: Iterable[Any], stamps: Collection[int]) -> List[Any]:

@@ -132,8 +132,9 @@ class StagedGeneration(Generation):
         # `logging` keeps a logger for each name that was ever asked for, and nobody will ask for those again.
         registries: Tuple[Dict[str, Any], ...] = (sys.modules, logging.Logger.manager.loggerDict)
         for registry in registries:
-            for name in list(registry):
-                if name == self.package or name.startswith(self.package + "."):
+            near = [name for name in list(registry) if name.startswith(self.package)]  # of thousands, a few
+            for name in near:
+                if split(name, self.package)[0]:
                     registry.pop(name, None)
 
     @contextmanager

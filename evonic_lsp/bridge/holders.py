@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import gc
 import sys
 from typing import Any, Dict, Iterator, List, Tuple
@@ -25,21 +26,21 @@ def find(old: Generation) -> List[Holder]:
     modules = {id(module): name for name, module in old.modules.items()}
     own = {id(vars(module)) for module in old.modules.values()}
     wanted: Dict[int, Tuple[str, Any]] = {id(module): (modules[id(module)], None) for module in old.modules.values()}
-    targets: List[Any] = list(old.modules.values())
     for name, module in old.modules.items():
         for key, value in vars(module).items():
             if getattr(value, "__module__", None) == module.__name__ and callable(value):
                 wanted[id(value)] = (name, key)
-                targets.append(value)
-    return list(_names(targets, wanted, own))
+    return list(_names(wanted, own))
 
 
-def _names(targets: List[Any], wanted: Dict[int, Tuple[str, Any]], own: Any) -> Iterator[Holder]:
-    for referrer in gc.get_referrers(*targets):
-        if type(referrer) is not dict or id(referrer) in own or "__name__" not in referrer:
+def _names(wanted: Dict[int, Tuple[str, Any]], own: Any) -> Iterator[Holder]:
+    # The namespaces of all Python code, in `sys.modules` or not: each has the builtins. To search for whatever refers
+    # to what is wanted takes longer with each thing that is.
+    for referrer in gc.get_referrers(builtins, vars(builtins)):
+        if type(referrer) is not dict or "__builtins__" not in referrer or "__name__" not in referrer:
             continue
-        if "__builtins__" not in referrer and "__file__" not in referrer:
-            continue  # not the namespace of a module
+        if id(referrer) in own or wanted.keys().isdisjoint(map(id, list(referrer.values()))):
+            continue
         if finder.owner(str(referrer["__name__"])) or str(referrer["__name__"]).startswith(_PLUGINS):
             continue  # of a plugin: it is reloaded after this one
         for name, value in list(referrer.items()):

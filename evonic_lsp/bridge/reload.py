@@ -228,7 +228,7 @@ class Engine:
             raise Rejected(wire.REJECTED, [*run.problems, run.reporter.problem(error)]) from None
 
     def _bounded(self, plugin: str, action: Callable[[], Any]) -> None:
-        bounded(f"evonic-lsp import {plugin}", _seconds(self.host.option("IMPORT_LIMIT", "")), action)
+        bounded(f"evonic-lsp import {plugin}", lambda: _seconds(self.host.option("IMPORT_LIMIT", "")), action)
 
     def _afterwards(self, run: _Run, step: str, action: Callable[[], Any]) -> None:
         """The new version serves already: what fails now is a warning."""
@@ -383,6 +383,6 @@ def _process_began() -> float:
 
 def _seconds(text: str) -> float:
     try:
-        return max(float(text), 0.1)
+        return float(text)
     except ValueError:
         return IMPORT_LIMIT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from ..generation import HANDLER, ROUTES, Generation, StagedGeneration, finder, split
 from .base import Kind, Undo
@@ -17,13 +17,14 @@ class Modules(Kind):
 
     def commit(self, plugin: str, old: Optional[Generation], new: Optional[Generation]) -> Undo:
         staged = new if isinstance(new, StagedGeneration) else None
-        before: Dict[str, ModuleType] = {name: sys.modules[name] for name, _ in self._aliases(plugin)}
+        aliases = list(self._aliases(plugin))
+        before: Dict[str, ModuleType] = {name: sys.modules[name] for name, _ in aliases}
         current = finder.current.get(plugin)
         books = dict(self.host.manager._modules)
         package = sys.modules.get("plugins")
         attribute = vars(package).get(plugin) if package else None
 
-        wanted = self._wanted(plugin, staged) if staged else {}
+        wanted = self._wanted(plugin, staged, aliases) if staged else {}
         for name in before:
             if name not in wanted:
                 sys.modules.pop(name, None)
@@ -51,10 +52,10 @@ class Modules(Kind):
                 if inside:
                     yield name, rest
 
-    def _wanted(self, plugin: str, staged: StagedGeneration) -> Dict[str, ModuleType]:
+    def _wanted(self, plugin: str, staged: StagedGeneration, aliases: List[Tuple[str, str]]) -> Dict[str, ModuleType]:
         """What was reachable stays so, if the new generation has it; what the host would load is reachable by
         the host's names. The rest of ``plugins.<id>`` is found when somebody imports it."""
-        wanted = {name: staged.modules[rest] for name, rest in self._aliases(plugin) if rest in staged.modules}
+        wanted = {name: staged.modules[rest] for name, rest in aliases if rest in staged.modules}
         package = self.host.package(plugin)
         wanted[package] = staged.modules[""]
         for name in (HANDLER, ROUTES):
