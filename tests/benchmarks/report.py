@@ -10,7 +10,7 @@ from rich.table import Table
 from saves import PARTS, STEPS
 from svg import Bar, plot
 
-_NAMES = {
+NAMES = {
     "evonic-lsp": "evonic-lsp, 50 ms debounce included",
     "polling": "polling watcher (500 ms poll, 1 s debounce)",
     "watchfiles": "watchfiles + the host's reload (50 ms of quiet)",
@@ -47,7 +47,7 @@ def show(found: dict[str, Any], console: Console) -> None:
 
 def markdown(found: dict[str, Any]) -> str:
     """The tables for a README."""
-    parts = [f"<!-- written by `make bench`; do not edit -->\n\n{_machine(found)}\n"]
+    parts = [f"<!-- written by `make bench`; do not edit -->\n\n{machine(found)}\n"]
     for grid in grids(found):
         line = "|" + "---|" + "---:|" * (len(grid.head) - 1)
         rows = ["| " + " | ".join(row) + " |" for row in grid.rows]
@@ -60,23 +60,24 @@ def svg(found: dict[str, Any]) -> str:
     charts: list[tuple[str, list[Bar]]] = []
     for size, ways in found.get("first answer", {}).items():
         bars = [_bar(kind, figures) for kind, figures in ways.items() if figures["n"]]
-        charts.append((f"From the save to the first answer of new code: {_SIZES[size]}", bars))
+        charts.append((f"From the save to the first answer of new code: {SIZES[size]}", bars))
     split = [
-        Bar(name, [(part, each["parts"][part]) for part in PARTS], f"{each['total']['median']:.1f} ms")
+        Bar(SIZES.get(name, name), [(part, each["parts"][part]) for part in PARTS], f"{each['total']['median']:.1f} ms")
         for name, each in {**found.get("engines", {}), **found.get("bundled", {})}.items()
     ]
     charts.append(("Where the time of a save goes, didSave to outcome (medians)", split))
     return plot(charts)
 
 
-_SIZES = {"small": "a small plugin", "large": "3,500 lines, 26 routes"}
+SIZES = {"small": "a small plugin", "large": "3,500 lines, 26 routes"}
 
 
 def _bar(kind: str, figures: dict[str, Any]) -> Bar:
-    return Bar(_NAMES[kind].split(" (")[0].split(",")[0], [("total", figures["median"])], f"{figures['median']:.0f} ms")
+    return Bar(NAMES[kind].split(" (")[0].split(",")[0], [("total", figures["median"])], f"{figures['median']:.0f} ms")
 
 
-def _machine(found: dict[str, Any]) -> str:
+def machine(found: dict[str, Any]) -> str:
+    """Where and when, and what the figures are."""
     machine = found["machine"]
     return (
         f"Measured on {machine['date']}: {machine['processors']} processors ({machine['model']}), Python "
@@ -93,7 +94,8 @@ def _goals(found: dict[str, Any]) -> Grid:
     return Grid("Goals", ["goal", "at most", "measured", ""], rows)
 
 
-def _ms(figures: dict[str, float] | None) -> str:
+def ms(figures: dict[str, float] | None) -> str:
+    """The median."""
     return f"{figures['median']:.1f}" if figures else "–"
 
 
@@ -102,7 +104,7 @@ def _saves(found: dict[str, Any]) -> Grid:
     for size, each in found.get("saves", {}).items():
         for what, figures in each.items():
             if what in ("total", "diagnostic", "answer", "beyond"):
-                row = [f"{_SIZES[size]}: {_WHAT[what]}", _ms(figures)]
+                row = [f"{SIZES[size]}: {_WHAT[what]}", ms(figures)]
                 rows.append([*row, f"{figures['p99']:.1f}", f"{figures['iqr']:.1f}", f"{figures['min']:.1f}"])
     return Grid("From didSave", ["", "median", "p99", "IQR", "min"], rows)
 
@@ -116,8 +118,8 @@ _WHAT = {
 
 
 def _split(found: dict[str, Any]) -> Grid:
-    groups = {**{_SIZES[name]: each for name, each in found.get("saves", {}).items()}}
-    rows = [[name, *(_ms(each[part]) for part in PARTS)] for name, each in groups.items()]
+    groups = {**{SIZES[name]: each for name, each in found.get("saves", {}).items()}}
+    rows = [[name, *(ms(each[part]) for part in PARTS)] for name, each in groups.items()]
     rows += [
         [name, *(f"{each['parts'][part]:.1f}" for part in PARTS)] for name, each in found.get("bundled", {}).items()
     ]
@@ -131,8 +133,8 @@ def _rivals(found: dict[str, Any]) -> Grid:
             came = f"{each['n']}/{each['n'] + each['never came']}"
             times = f"{each['times ours']:.2f}" if each["times ours"] else "–"
             routes = "yes" if each["routes too"] else "no"
-            median, p99 = (_ms(each), f"{each['p99']:.1f}") if each["n"] else ("–", "–")
-            rows.append([f"{_SIZES[size]}: {_NAMES[kind]}", median, p99, times, came, routes])
+            median, p99 = (ms(each), f"{each['p99']:.1f}") if each["n"] else ("–", "–")
+            rows.append([f"{SIZES[size]}: {NAMES[kind]}", median, p99, times, came, routes])
     head = ["", "median", "p99", "times ours", "came", "routes too"]
     return Grid("From the write to the first answer of new code, side by side", head, rows)
 
@@ -141,12 +143,12 @@ def _engines(found: dict[str, Any], key: str, where: str) -> Grid:
     rows = [
         [
             name,
-            _ms(each["engine"]),
-            _ms(each["reload_plugin"]),
-            _ms(each["floor"]),
+            ms(each["engine"]),
+            ms(each["reload_plugin"]),
+            ms(each["floor"]),
             f"{each['engine / reload_plugin']:.2f}",
             f"{each['engine / floor']:.2f}" if "engine / floor" in each else "–",
-            _ms(each["total"]),
+            ms(each["total"]),
         ]
         for name, each in found.get(key, {}).items()
     ]
@@ -169,8 +171,8 @@ def _growth(found: dict[str, Any]) -> list[Grid]:
         for count, figures in each.items():
             beyond, total = figures["beyond"], figures["total"]
             more = figures.get("all editors know")
-            row = [count, _ms(beyond), f"{beyond['p99']:.1f}", _ms(total), _ms(figures["snapshot"])]
-            rows.append([*row, _ms(more) if more else f"{figures.get('editor connected', 0):.0f}"])
+            row = [count, ms(beyond), f"{beyond['p99']:.1f}", ms(total), ms(figures["snapshot"])]
+            rows.append([*row, ms(more) if more else f"{figures.get('editor connected', 0):.0f}"])
         last = "all editors know" if what.startswith("editors") else "editor started and connected"
         head = [what, "beyond debounce and import", "p99", "didSave to outcome", "snapshot", last]
         if what.startswith("files"):
@@ -183,16 +185,14 @@ def _burst(found: dict[str, Any]) -> Grid | None:
     each = found.get("burst")
     if each is None:
         return None
-    row = [f"{each['files']:,}", _ms(each["total"]), _ms(each["answered"]), ", ".join(map(str, each["reloads"]))]
+    row = [f"{each['files']:,}", ms(each["total"]), ms(each["answered"]), ", ".join(map(str, each["reloads"]))]
     return Grid("Files that change at once", ["files", "to the outcome", "another request answered", "reloads"], [row])
 
 
 def _footprint(found: dict[str, Any]) -> list[Grid]:
     tables = []
     for name, each in found.get("starts", {}).items():
-        rows = [
-            [what, _ms(figures), f"{figures['min']:.1f}", f"{figures['iqr']:.1f}"] for what, figures in each.items()
-        ]
+        rows = [[what, ms(figures), f"{figures['min']:.1f}", f"{figures['iqr']:.1f}"] for what, figures in each.items()]
         tables.append(Grid(f"Starts ({name}): spawn to the first answer", ["", "median", "min", "IQR"], rows))
     rest = found.get("rest")
     if rest:

@@ -75,9 +75,11 @@ def _race(hosts: dict[str, World], bench: Bench, size: str, count: int) -> dict[
 
 
 def _once(world: World, bench: Bench | None, edited: Edited, limit: float) -> float | None:
-    act: Callable[[], Any] = edited.edit
-    if bench is not None:
-        act = lambda: (edited.edit(), bench.editor.save(edited.file))  # noqa: E731
+    def act() -> None:
+        edited.edit(resized=True)
+        if bench is not None:
+            bench.editor.save(edited.file)
+
     path = f"/plugin/probe/mark/{edited.plugin}"
     return until_answered(world, path, edited.mark + 1, act, limit)
 

@@ -1,7 +1,8 @@
 """``make bench``: every figure that the README shows, measured in one run.
 
-Writes ``results.json``, ``results.md`` and ``results.svg`` beside itself. ``--evonic DIR`` adds a copy of a real Evonic
-(it is left as it was found); ``--quick`` takes fewer samples; ``--only`` measures some parts and writes nothing.
+Writes ``results.json``, ``results.md`` and ``results.svg`` beside itself, and a section of the README. ``--evonic DIR``
+adds a copy of a real Evonic (it is left as it was found); ``--quick`` takes fewer samples; ``--only`` measures some
+parts and writes nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import footprint  # noqa: E402
 import growth  # noqa: E402
+import readme  # noqa: E402
 import report  # noqa: E402
 import rivals  # noqa: E402
 import saves  # noqa: E402
@@ -57,6 +59,7 @@ def main() -> int:
         (HERE / "results.json").write_text(json.dumps(found, indent=1) + "\n")
         (HERE / "results.md").write_text(report.markdown(found))
         (HERE / "results.svg").write_text(report.svg(found))
+        readme.write(found, HERE.parents[1] / "README.md")
     return 0
 
 

@@ -16,6 +16,8 @@ _COLOURS = (
     "#b5b5b5",
     "#da8bc3",
     "#c44e52",
+    "#64b5cd",
+    "#ccb974",
 )
 _WIDTH, _LEFT, _RIGHT, _BAR, _GAP, _HEAD = 860, 250, 90, 18, 10, 34
 _STYLE = (
@@ -70,18 +72,20 @@ def _chart(title: str, bars: list[Bar], top: int) -> tuple[list[str], int]:
             x += width
         lines.append(f'<text class="s" x="{x + 6:.1f}" y="{y + 13}">{escape(bar.note)}</text>')
         y += _BAR + _GAP
-    if len(names) > 1:
-        lines += _legend(names, y)
-        y += 22
     lines.append(f'<line x1="{_LEFT}" x2="{_LEFT}" y1="{top + _HEAD - 4}" y2="{y - 4}"/>')
+    if len(names) > 1:
+        legend, y = _legend(names, y)
+        lines += legend
     return lines, y + 14
 
 
-def _legend(names: list[str], y: int) -> list[str]:
+def _legend(names: list[str], y: int) -> tuple[list[str], int]:
     lines, x = [], 10
     for number, name in enumerate(names):
+        if x + 14 + 7 * len(name) > _WIDTH:
+            x, y = 10, y + 18
         colour = _COLOURS[number % len(_COLOURS)]
         lines.append(f'<rect x="{x}" y="{y}" width="10" height="10" fill="{colour}"/>')
         lines.append(f'<text class="s" x="{x + 14}" y="{y + 10}">{escape(name)}</text>')
         x += 24 + 7 * len(name)
-    return lines
+    return lines, y + 22
