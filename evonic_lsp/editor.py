@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import logging
 from dataclasses import asdict, dataclass
-from typing import Any, AsyncIterator, List, Optional
+from typing import Any, AsyncIterator, Callable, Coroutine, List, Optional
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -187,3 +187,30 @@ def follows_on_demand(capabilities: types.ClientCapabilities) -> bool:
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         logger.warning("the editor did not take a progress report: %s", task.exception())
+
+
+class Refresher:
+    """Has the editor ask for its lenses again, one request at a time. `run` runs a coroutine beside everything else."""
+
+    def __init__(self, editor: Editor, run: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+        self._editor = editor
+        self._run = run
+        self._asking = False
+        self._again = False
+
+    def wake(self) -> None:
+        """What lenses show may be another."""
+        if self._asking:
+            self._again = True
+        elif self._editor.refreshes_lenses:
+            self._asking = True
+            self._run(self._ask())
+
+    async def _ask(self) -> None:
+        try:
+            await self._editor.refresh_lenses()
+        finally:
+            self._asking = False
+        if self._again:
+            self._again = False
+            self.wake()

@@ -97,29 +97,3 @@ def _counted(handler: Handler) -> str:
 
 def _milliseconds(duration: float) -> str:
     return f"{duration:.0f} ms" if duration >= 10 else f"{duration:.2g} ms"
-
-
-class Refresher:
-    """Has the editor ask for its lenses again, one request at a time."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._asking = False
-        self._again = False
-
-    def wake(self) -> None:
-        """What lenses show may be another."""
-        if self._asking:
-            self._again = True
-        elif self._session.editor.refreshes_lenses:
-            self._asking = True
-            self._session.task(self._ask())
-
-    async def _ask(self) -> None:
-        try:
-            await self._session.editor.refresh_lenses()
-        finally:
-            self._asking = False
-        if self._again:
-            self._again = False
-            self.wake()

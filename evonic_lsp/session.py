@@ -22,10 +22,9 @@ from .bridge.client import NoHost
 from .bridge.messages import Cleared, Replayed
 from .bridge.wire import Change, Failure, HostStatus, LogEntry, Outcome, WireError
 from .documents import Documents
-from .editor import ERROR, INFO, WARNING, Editor, Status
+from .editor import ERROR, INFO, WARNING, Editor, Refresher, Status
 from .finder import Finder
 from .hosts import ENDPOINT, Hosts
-from .lenses import Refresher
 from .logs import Logs
 from .manifests.comparison import Comparison
 from .manifests.desk import Desk
@@ -59,7 +58,7 @@ class Session:
         self.where = Where()
         self._finder = Finder()
         self.documents = Documents(editor.measure)
-        self.board = Board(editor, self.where, self.documents, Refresher(self).wake)
+        self.board = Board(editor, self.where, self.documents, Refresher(editor, self.task).wake)
         self.book = self.board.book
         self.logs = Logs(editor.log)
         self.desk = Desk(self.book, editor.measure, lambda uri: self._finder.find(plugins.path_of(uri)))
