@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { config, host, main, mark, withVsCode } from "./harness.mjs";
+import { hands } from "./hands.mjs";
 
 const served = async () => {
   const port = await (await fetch(`${config.control}/port`, { method: "POST" })).text();
@@ -12,55 +13,40 @@ const served = async () => {
 await main(() =>
   withVsCode({}, async ({ page, origin }) => {
     const shot = (name) => page.screenshot({ path: join(config.shots, `${name}.png`) });
-    const status = (text) => page.locator(".statusbar-item", { hasText: text }).first();
-    const input = page.locator(".quick-input-widget input").first();
-    const choice = (text) => page.locator(".quick-input-list .monaco-list-row", { hasText: text }).first();
-    const expandView = async () => {
-      const header = page.locator('.pane-header[aria-label*="Evonic Section"]').first();
-      await header.waitFor();
-      if ((await header.getAttribute("aria-expanded")) === "false") await header.click();
-    };
-    const open = async (folder) => {
-      await page.goto(`${origin}/?folder=${encodeURIComponent(folder)}`);
-      await page.locator(".monaco-workbench").waitFor();
-      await page.locator('.pane-header[aria-label^="Explorer Section"]').first().waitFor();
-    };
-    const save = async (text) => {
-      await page.locator(".monaco-editor .view-lines").first().click();
-      await page.keyboard.press("Control+A");
-      await page.keyboard.insertText(text);
-      await page.keyboard.press("Control+S");
-    };
-    const command = async (text) => {
-      await page.keyboard.press("F1");
-      await input.fill(`>${text}`);
-      await choice(text).click();
+    const { choice, command, enlargeView, expandView, lens, open, openFile, row, save, status } = hands(page, origin);
+    /** The item, the view and the lens tell the same: each is drawn in its own time. */
+    const settled = async (item, inView, inLens) => {
+      await status(item).waitFor();
+      const since = Date.now();
+      await Promise.all([
+        row("greeter").filter({ hasText: inView }).waitFor().then(() => mark(`view: ${Date.now() - since} ms later`)),
+        lens(inLens).waitFor().then(() => mark(`lens: ${Date.now() - since} ms later`)),
+      ]);
     };
 
     await open(config.root);
-    await page.keyboard.press("Control+P");
-    await input.fill(join(config.root, "plugins/greeter/handler.py"));
-    await choice("handler.py").waitFor();
-    await page.keyboard.press("Enter");
-    await page.locator(".monaco-editor .view-line", { hasText: "WORD" }).first().waitFor();
+    await openFile("plugins/greeter/handler.py", "WORD");
     await status("Evonic").waitFor();
     await expandView();
-    await page.locator(".pane-body .monaco-list-row", { hasText: "hot reload off" }).first().waitFor();
+    await enlargeView();
+    await settled("Evonic", "hot reload off", "generation 0");
     mark("the view shows the plugins");
 
     await save('WORD = "one"\n');
     const question = page.locator(".notification-list-item", { hasText: "greeter" }).first();
-    await question.waitFor();
+    await question.locator(".monaco-button", { hasText: "Enable" }).first().waitFor();
+    await page.locator(".notification-toast.notification-fade-in-done").first().waitFor();
     await shot("walkthrough-enable");
     await question.locator(".monaco-button", { hasText: "Enable" }).first().click();
-    await status("greeter ok in").waitFor();
+    await settled("greeter ok in", "hot reload on · generation 1", "generation 1");
+    await page.locator(".notification-toast").first().waitFor({ state: "detached" });
     assert.equal(await served(), "one");
     await shot("walkthrough-save");
     mark("asked once, enabled, reloaded, served");
 
     await save('WORD = "two"\nboom()\n');
     await page.locator(".squiggly-error").first().waitFor();
-    await status("greeter failed").waitFor();
+    await settled("greeter failed", "failed · generation 1", "reload rejected");
     await page.keyboard.press("Control+Shift+M");
     await page.locator(".markers-panel .monaco-list-row", { hasText: "NameError" }).first().waitFor();
     await shot("walkthrough-error");
@@ -69,7 +55,9 @@ await main(() =>
 
     await save('WORD = "two"\n');
     await page.locator(".squiggly-error").first().waitFor({ state: "detached" });
-    await status("greeter ok in").waitFor();
+    await page.keyboard.press("Control+J");
+    await page.locator(".markers-panel").first().waitFor({ state: "hidden" });
+    await settled("greeter ok in", "hot reload on · generation 2", "generation 2");
     assert.equal(await served(), "two");
     await status("greeter ok in").click();
     await choice("Reload").waitFor();

@@ -160,5 +160,9 @@ def test_inside_the_extension_host(script) -> None:
     assert " 0 failed" in output
 
 
+def test_what_is_offered_when_and_that_trust_comes_first(script) -> None:
+    assert "nothing runs in a workspace that is not trusted" in script("offers.mjs")
+
+
 def test_as_a_person_in_the_browser(script) -> None:
     assert "without a host: the welcome view" in script("person.mjs")
