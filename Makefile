@@ -25,7 +25,7 @@ lint: $(VENV)/.ready  ## ruff and mypy
 	$(BIN)/mypy
 
 bench: $(VENV)/.ready  ## Every figure of the README, measured; EVONIC=DIR adds a real Evonic, BENCH_ARGS=--quick is quick
-	@$(MAKE) --no-print-directory .cache/bench/.ready \
+	@$(MAKE) --silent .cache/bench/.ready \
 	  || echo "SKIPPED: watchfiles and jurigged cannot be had from PyPI, so they are not compared with" >&2
 	$(BIN)/python tests/benchmarks/run.py $(if $(EVONIC),--evonic '$(EVONIC)') $(BENCH_ARGS)
 

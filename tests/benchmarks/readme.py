@@ -42,7 +42,7 @@ def _rows(found: dict[str, Any]) -> list[list[str]]:
         rows.append(_row("kanban in Evonic: the host's own reload", kanban["reload_plugin"]))
     for count, each in found["growth"]["plugins in the host"].items():
         if count in ("1", "1000"):
-            rows.append(_row(f"a host of {int(count):,} plugins: beyond debounce and import", each["beyond"]))
+            rows.append(_row(f"plugins in the host {int(count):,}: beyond debounce and import", each["beyond"]))
     return rows
 
 

@@ -17,7 +17,7 @@ _COLOURS = (
     "#da8bc3",
     "#c44e52",
     "#64b5cd",
-    "#ccb974",
+    "#1b7f79",
 )
 _WIDTH, _LEFT, _RIGHT, _BAR, _GAP, _HEAD = 860, 250, 90, 18, 10, 34
 _STYLE = (
