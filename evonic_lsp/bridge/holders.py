@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import gc
 import sys
 from typing import Any, Dict, Iterator, List, Tuple
@@ -34,12 +33,13 @@ def find(old: Generation) -> List[Holder]:
 
 
 def _names(wanted: Dict[int, Tuple[str, Any]], own: Any) -> Iterator[Holder]:
-    # The namespaces of all Python code, in `sys.modules` or not: each has the builtins. To search for whatever refers
-    # to what is wanted takes longer with each thing that is.
-    for referrer in gc.get_referrers(builtins, vars(builtins)):
-        if type(referrer) is not dict or "__builtins__" not in referrer or "__name__" not in referrer:
+    # All namespaces, in `sys.modules` or not. `gc.get_referrers` takes longer with each thing that is wanted.
+    for referrer in gc.get_objects():
+        if type(referrer) is not dict or "__name__" not in referrer or id(referrer) in own:
             continue
-        if id(referrer) in own or wanted.keys().isdisjoint(map(id, list(referrer.values()))):
+        if "__builtins__" not in referrer and "__file__" not in referrer:
+            continue  # not the namespace of a module
+        if wanted.keys().isdisjoint(map(id, list(referrer.values()))):
             continue
         if finder.owner(str(referrer["__name__"])) or str(referrer["__name__"]).startswith(_PLUGINS):
             continue  # of a plugin: it is reloaded after this one

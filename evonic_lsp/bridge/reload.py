@@ -383,6 +383,7 @@ def _process_began() -> float:
 
 def _seconds(text: str) -> float:
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
         return IMPORT_LIMIT
+    return seconds if seconds <= threading.TIMEOUT_MAX else IMPORT_LIMIT  # nor if it is no number
