@@ -93,7 +93,7 @@ class Engine:
     def adopt(self, plugin: str, complete: bool) -> None:
         """Takes over what the host itself loaded, without running any of it again. `complete`: the load worked."""
         module = self.host.manager._modules.get(plugin)
-        taken = snapshots.read(plugin, self.host.folder(plugin)).known_until(_process_began())
+        taken = snapshots.read(plugin, self.host.folder(plugin), _process_began())
         generation = adopted(plugin, taken, self.host.package(plugin), module)
         generation.complete = complete
         self._events.slot(plugin).current = generation

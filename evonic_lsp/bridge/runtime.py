@@ -117,12 +117,14 @@ class Runtime:
     def _watch_views(self, app: Any) -> None:
         from flask import got_request_exception, request
 
-        watch, dispatch, process = self._host.watch, app.dispatch_request, app.process_response
+        dispatch, process = app.dispatch_request, app.process_response
+
+        def counter_of(rule: Any) -> Optional[Counter]:
+            return self._host.watch.counter(ROUTE, rule.rule, app.view_functions.get(rule.endpoint)) if rule else None
 
         def dispatch_request(*args: Any, **options: Any) -> Any:
-            rule = request.url_rule
-            counter = rule and watch.counter(ROUTE, rule.rule, app.view_functions.get(rule.endpoint))
-            if not counter:
+            counter = counter_of(request.url_rule)
+            if counter is None:
                 return dispatch(*args, **options)
             started = time.perf_counter()
             try:
@@ -132,9 +134,8 @@ class Runtime:
 
         def failed(sender: Any, exception: BaseException, **more: Any) -> None:
             rule = request.url_rule
-            view = app.view_functions.get(rule.endpoint) if rule else None
             name = f"{request.method} {rule.rule if rule else request.path}"
-            counter = watch.counter(ROUTE, rule.rule, view) if rule else None
+            counter = counter_of(rule)
             owner = self._outermost(exception.__traceback__)
             plugin = counter.plugin if counter else owner.plugin if owner else None
             if counter:
@@ -144,8 +145,9 @@ class Runtime:
 
         def process_response(response: Any) -> Any:
             response, rule = process(response), request.url_rule
-            counter = rule and watch.counter(ROUTE, rule.rule, app.view_functions.get(rule.endpoint))
-            if rule and counter and response.is_streamed and not response.direct_passthrough:
+            streamed = response.is_streamed and not response.direct_passthrough
+            counter = counter_of(rule) if streamed else None
+            if rule and counter:
                 name = f"{request.method} {rule.rule}"
 
                 def broke(error: Exception) -> None:

@@ -15,7 +15,7 @@ import os
 import re
 import time
 import tokenize
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple, Union
 
@@ -51,18 +51,6 @@ class Snapshot:
     def same_as(self, other: Optional[Snapshot]) -> bool:
         """Whether both hold the same bytes under the same names."""
         return other is not None and self.digests == other.digests and not self.unreadable
-
-    def known_until(self, moment: float) -> Snapshot:
-        """The same without a claim to what was written after `moment` (seconds since the epoch): whoever loaded the
-        plugin around then may have read what was there before."""
-        digests = {file: digest if self._written(file) <= moment else b"" for file, digest in self.digests.items()}
-        return replace(self, digests=digests)
-
-    def _written(self, file: str) -> float:
-        try:
-            return os.stat(self.path(file)).st_mtime
-        except OSError:  # gone already
-            return math.inf
 
     def path(self, file: str) -> str:
         """Where `file` is on the disk, as the host would name it."""
@@ -120,36 +108,41 @@ def changed(before: Optional[Snapshot], after: Optional[Snapshot]) -> List[str]:
     return sorted(file for file in {**one, **other} if one.get(file) != other.get(file))
 
 
-def read(plugin: str, folder: str) -> Snapshot:
+def read(plugin: str, folder: str, until: float = math.inf) -> Snapshot:
     """The plugin's files as they are now. A file that goes away meanwhile is not there; links are followed
-    once; one that somebody is writing at this moment is waited for."""
+    once; one that somebody is writing at this moment is waited for.
+
+    What was written after `until` (seconds since the epoch) is the same as no other: whoever loaded the plugin around
+    then may have read what was there before.
+    """
     files: Dict[str, bytes] = {}
     digests: Dict[str, bytes] = {}
     unreadable: Dict[str, OSError] = {}
     for file, path in _walk(folder, unreadable):
         try:
-            data = _contents(path)
+            data, written = _contents(path)
         except FileNotFoundError:
             continue
         except OSError as error:
             unreadable[file] = error
             continue
-        digests[file] = hashlib.blake2b(data, digest_size=16).digest()
+        digests[file] = hashlib.blake2b(data, digest_size=16).digest() if written <= until else b""
         if len(data) < _BIG or file.endswith(".py"):
             files[file] = data
     return Snapshot(plugin, folder, files, digests, unreadable)
 
 
-def _contents(path: str) -> bytes:
-    """What is in a file. Most programs empty a file before they write it, and an empty module is a valid one: a reload
-    in between, asked for by the save of another file, would make a plugin serve that has nothing in it."""
+def _contents(path: str) -> Tuple[bytes, float]:
+    """What is in a file, and when it was written. Most programs empty a file before they write it, and an empty module
+    is a valid one: a reload in between, asked for by the save of another file, would make a plugin serve that has
+    nothing in it."""
     pauses = list(_WRITING)
     while True:
         with open(path, "rb") as stream:
             data = stream.read()
-            age = time.time() - os.fstat(stream.fileno()).st_mtime
-        if data or not pauses or abs(age) > sum(_WRITING):
-            return data
+            written = os.fstat(stream.fileno()).st_mtime
+        if data or not pauses or abs(time.time() - written) > sum(_WRITING):
+            return data, written
         time.sleep(pauses.pop(0))
 
 

@@ -200,13 +200,24 @@ async def test_an_event_is_subscribed_in_the_style_of_the_file(events, host, win
     assert ('\n  "final_answer"\n ]' in text) == ("turn_complete" in events)
 
 
-async def test_hot_reload_is_offered_where_it_is_off(host, window):
-    evonic = host()
-    folder = evonic.plugin("probe", hotreload=False)
+async def connected(evonic, window, folder):
+    """(window, URI of the manifest), with the host started."""
     evonic.start()
     editor = await window(evonic.root)
     await editor.state("idle")
-    uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
+    return editor, editor.open(folder / "plugin.json", '{"id": "probe"}')
+
+
+def put_bridge(evonic, version):
+    bridge = evonic.root / "plugins" / "evonic_lsp"
+    bridge.mkdir()
+    (bridge / "wire.py").write_text(f'VERSION = "{version}"\n')
+
+
+async def test_hot_reload_is_offered_where_it_is_off(host, window):
+    evonic = host()
+    folder = evonic.plugin("probe", hotreload=False)
+    editor, uri = await connected(evonic, window, folder)
     (action,) = await actions(editor, uri, START)
     # lsprotocol's client takes the whole action for a command; on the wire it is {title, kind, command: {…}}.
     assert "'evonic.enable'" in str(action.command)
@@ -227,13 +238,8 @@ async def test_the_bridge_is_offered_where_it_is_missing(host, window):
 async def test_an_older_bridge_is_upgraded(host, window):
     evonic = host()
     folder = evonic.plugin("probe", hotreload=True)
-    bridge = evonic.root / "plugins" / "evonic_lsp"
-    bridge.mkdir(exist_ok=True)
-    (bridge / "wire.py").write_text('VERSION = "0.0.1"\n')
-    evonic.start()
-    editor = await window(evonic.root)
-    await editor.state("idle")
-    uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
+    put_bridge(evonic, "0.0.1")
+    editor, uri = await connected(evonic, window, folder)
     (action,) = await actions(editor, uri, START)
     assert "'Upgrade the evonic-lsp bridge in Evonic'" in str(action)
     assert "'evonic.install'" in str(action.command)
@@ -242,13 +248,8 @@ async def test_an_older_bridge_is_upgraded(host, window):
 async def test_a_host_that_is_gone_is_called_again(host, window):
     evonic = host()
     folder = evonic.plugin("probe", hotreload=True)
-    bridge = evonic.root / "plugins" / "evonic_lsp"
-    bridge.mkdir(exist_ok=True)
-    (bridge / "wire.py").write_text(f'VERSION = "{VERSION}"\n')
-    evonic.start()
-    editor = await window(evonic.root)
-    await editor.state("idle")
-    uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
+    put_bridge(evonic, VERSION)
+    editor, uri = await connected(evonic, window, folder)
     assert not await actions(editor, uri, START)
     assert (await editor.command("connect", uri))["plugins"]  # in the middle of everything: another connection
     assert [method for method, _ in evonic.requests].count("initialize") == 2
@@ -267,10 +268,7 @@ async def test_a_plugin_that_is_off_in_evonic_is_switched_on(host, window):
     folder = evonic.plugin("probe", hotreload=True, enabled=False)
     asked = []
     evonic.answers["plugin/enable"] = lambda params: asked.append(params) or {"id": "probe"}
-    evonic.start()
-    editor = await window(evonic.root)
-    await editor.state("idle")
-    uri = editor.open(folder / "plugin.json", '{"id": "probe"}')
+    editor, uri = await connected(evonic, window, folder)
     (action,) = await actions(editor, uri, START)
     assert "'evonic.switchOn'" in str(action.command)
     await editor.command("switchOn", uri)

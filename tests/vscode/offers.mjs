@@ -58,7 +58,7 @@ await main(() =>
     await page.locator(".hover-language-status", { hasText: "Evonic: greeter" }).first().waitFor();
     mark("the language status tells of the plugin");
 
-    const onOther = await menu(folder("backend"));
+    const onOther = await menu(folder("plugins"));
     assert.ok(!onOther.some((each) => each.includes("Plugin")), `${onOther}`);
     const off = await menu(folder("greeter"));
     assert.ok(off.includes("Reload Plugin") && off.includes("Enable Hot Reload for Plugin"), `${off}`);
