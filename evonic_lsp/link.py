@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from .bridge import client, wire
 from .bridge.client import NoHost
 from .bridge.rendezvous import Announcement
-from .bridge.wire import HostStatus, Outcome
+from .bridge.wire import HostStatus
 
 logger = logging.getLogger(__name__)
 # Seconds in which a host answers `initialize`: one that is stopped, or stuck, accepts connections all the same.
@@ -65,11 +65,23 @@ class Link:
         """The result of a request. Raises WireError if it is an error, :class:`NoHost` if the host is not there or
         goes away."""
         await self.connect()
-        return await self._call(method, params or {})
+        return await self.ask(method, params or {})
 
-    async def reload(self, plugin: str, asked_by: str) -> Outcome:
-        """Asks for a reload; its outcome."""
-        return wire.from_json(Outcome, await self.call("plugin/reload", {"plugin": plugin, "askedBy": asked_by}))
+    def ask(self, method: str, params: Dict[str, Any]) -> asyncio.Future[Any]:
+        """The same, sent before this returns: the result to come. Raises :class:`NoHost` if not connected."""
+        if self._writer is None:
+            raise NoHost("the host went away")
+        self._number += 1
+        number = self._number
+        self._writer.write(wire.request(number, method, params))
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda _: self._answers.pop(number, None))
+        return answer
+
+    def tell(self, method: str, params: Dict[str, Any]) -> None:
+        """Sends a notification, if the host is there to hear it."""
+        if self.initialized and self._writer is not None:
+            self._writer.write(wire.notification(method, params))
 
     async def status(self) -> HostStatus:
         """The host, its switches, and its plugins with their last outcomes."""
@@ -101,7 +113,7 @@ class Link:
             "token": host.token,
         }
         try:
-            status = wire.from_json(HostStatus, await asyncio.wait_for(self._call("initialize", me), GREETING_LIMIT))
+            status = wire.from_json(HostStatus, await asyncio.wait_for(self.ask("initialize", me), GREETING_LIMIT))
         except asyncio.TimeoutError:
             self._disconnect()
             raise NoHost(f"the host did not answer within {GREETING_LIMIT:g} s (process {host.pid})") from None
@@ -120,18 +132,6 @@ class Link:
         self._connecting = None
         if not task.cancelled():
             task.exception()  # told to whoever awaits it; without this, asyncio complains if nobody does
-
-    async def _call(self, method: str, params: Dict[str, Any]) -> Any:
-        if self._writer is None:
-            raise NoHost("the host went away")
-        self._number += 1
-        number = self._number
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        try:
-            self._writer.write(wire.request(number, method, params))
-            return await answer
-        finally:
-            del self._answers[number]
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
@@ -171,6 +171,6 @@ class Link:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        for answer in self._answers.values():
+        for answer in list(self._answers.values()):
             if not answer.done():
                 answer.set_exception(NoHost("the host went away before it answered"))

@@ -47,13 +47,13 @@ class Saves(Generic[Key]):
         self._call_later = call_later
         self._machines: Dict[Key, _Machine] = {}
 
-    def saved(self, key: Key) -> None:
-        """A file of this plugin was saved."""
+    def saved(self, key: Key, ago: float = 0.0) -> None:
+        """A file of this plugin was saved, `ago` seconds before now."""
         machine = self._machines.setdefault(key, _Machine())
         if machine.timer is not None:
             machine.timer.cancel()
         machine.due = False
-        machine.timer = self._call_later(self.delay, lambda: self._fired(key))
+        machine.timer = self._call_later(max(self.delay - ago, 0.0), lambda: self._fired(key))
         if machine.state is State.IDLE:
             machine.state = State.PENDING
             self._pending(key)

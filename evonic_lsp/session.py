@@ -134,6 +134,7 @@ class Session:
 
     def saved(self, uri: str, by_person: bool = True) -> None:
         """A file was saved in the editor (`by_person`), or changed by something else."""
+        heard = time.monotonic()
         found = self._finder.find(plugins.path_of(uri))
         if found is None or not found.counts or not self.settings.reload_on_save:
             self._comparison.add(None, uri, found)
@@ -149,7 +150,7 @@ class Session:
             if by_person:
                 self.offers.may_ask(ref.root, ref.plugin)
             self._last[ref] = uri
-            self.saves.saved(ref)
+            self.saves.saved(ref, time.monotonic() - heard)
 
     def deleted(self, uri: str) -> None:
         """A file or a folder was deleted."""
@@ -181,9 +182,10 @@ class Session:
         """Reloads, telling the editor. Raises NoHost or WireError."""
         link = self.hosts.link(ref.root)
         await link.connect()
+        answer = link.ask("plugin/reload", {"plugin": ref.plugin, "askedBy": asked_by})
         self.editor.status(Status("reloading", f"reloading {ref.plugin}", ref.plugin))
         async with self.editor.progress(f"Reloading {ref.plugin}"):
-            return await link.reload(ref.plugin, asked_by)
+            return wire.from_json(Outcome, await answer)
 
     async def replay(self, ref: Ref, handler: Optional[str]) -> Replayed:
         """Runs a handler once more, telling the editor what became of it. Raises NoHost or WireError."""
@@ -227,6 +229,7 @@ class Session:
         return Ref(str(found.root), found.plugin) if found.root is not None else None
 
     def _pending(self, ref: Ref) -> None:
+        self.hosts.link(ref.root).tell("plugin/willReload", {"plugin": ref.plugin})
         self.editor.status(Status("pending", "saved", ref.plugin))
 
     def _begin(self, ref: Ref) -> None:

@@ -105,6 +105,22 @@ class StagedGeneration(Generation):
         root = self._load_package()
         self.modules[""] = root
 
+    def import_all(self, again: List[str]) -> None:
+        """What the host does: ``handler.py``; then ``create_blueprint``, from there or else from ``routes.py``.
+
+        Then `again`, the modules that had been imported since, in the middle of some request: in this version they fail
+        here, where the old one still serves, or not at all.
+        """
+        handler = self.load(HANDLER) if self.has(HANDLER) else None
+        create = getattr(handler, "create_blueprint", None)
+        if not callable(create) and self.has(ROUTES):
+            create = getattr(self.load(ROUTES), "create_blueprint", None)
+        if callable(create):
+            self.blueprint = create()
+        for name in again:
+            if self.has(name):
+                self.load(name)
+
     def load(self, name: str) -> ModuleType:
         """Imports a module of the plugin: ``handler``, ``sub.module``, or ``""`` for the package itself."""
         module = importlib.import_module(f"{self.package}.{name}" if name else self.package)

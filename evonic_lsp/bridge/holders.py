@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Any, Dict, Iterator, List, Tuple
+from types import ModuleType
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .generation import Generation, finder
 
 _MOST = 10
 _PLUGINS = ("plugins.", "plugin_pkg_")
-Holder = Tuple[Dict[str, Any], str, str, Any]
-
-
-# What the count is, in a loop like that of `find`, of a value that only its namespace holds.
-_ALONE = min(sys.getrefcount(value) for _, value in {"x": object()}.items())
+Holder = Tuple[Dict[str, Any], str, str, Optional[str]]
+# A name of a module, and one in that module; None: the module itself.
+Name = Tuple[str, Optional[str]]
 
 
 def possible(plugin: str) -> bool:
@@ -23,22 +22,54 @@ def possible(plugin: str) -> bool:
     return f"plugins.{plugin}" in sys.modules
 
 
+class Search:
+    """:func:`find` for a version that still serves. `found` is its result."""
+
+    def __init__(self, serving: Generation) -> None:
+        self._counts = _counts(serving.modules)  # before: whoever comes meanwhile may be found or not
+        self.found = find(serving)
+
+    def outdated(self, serving: Generation) -> bool:
+        """Whether anybody can have come to hold it since: that would be one more reference."""
+        return any(count > self._counts.get(name, 0) for name, count in _counts(serving.modules).items())
+
+
 def find(old: Generation) -> List[Holder]:
     """(namespace, name in it, the old module it is or is from, the name there or None): each a module-level name
     of code outside the plugin that leads to `old`."""
-    modules = {id(module): name for name, module in old.modules.items()}
-    own = {id(vars(module)) for module in old.modules.values()}
-    wanted: Dict[int, Tuple[str, Any]] = {id(module): (modules[id(module)], None) for module in old.modules.values()}
-    targets: List[Any] = list(old.modules.values())
-    for name, module in old.modules.items():
-        for key, value in vars(module).items():
-            # The search takes longer with each thing that is searched for, and of most functions the count alone says
-            # that nobody else holds them.
-            held = sys.getrefcount(value) > _ALONE
-            if held and getattr(value, "__module__", None) == module.__name__ and callable(value):
-                wanted[id(value)] = (name, key)
-                targets.append(value)
+    wanted: Dict[int, Name] = {}
+    targets: List[Any] = []
+    for name, value in _importable(old.modules):
+        # The search takes longer with each thing that is searched for, and of most functions the count alone says
+        # that nobody else holds them.
+        if name[1] is None or sys.getrefcount(value) > _ALONE:
+            wanted[id(value)] = name
+            targets.append(value)
+    own = {id(vars(module)) for module in list(old.modules.values())}
     return list(_names(targets, wanted, own))
+
+
+def _importable(modules: Dict[str, ModuleType]) -> Iterator[Tuple[Name, Any]]:
+    """What others can import from these: the modules, their functions and their classes."""
+    for name, module in list(modules.items()):
+        yield (name, None), module
+        for key, value in list(vars(module).items()):
+            if getattr(value, "__module__", None) == module.__name__ and callable(value):
+                yield (name, key), value
+
+
+def _counts(modules: Dict[str, ModuleType]) -> Dict[Name, int]:
+    return {name: sys.getrefcount(value) for name, value in _importable(modules)}
+
+
+def _alone() -> int:
+    """The count of a function that only its module holds."""
+    module = ModuleType("alone")
+    exec("def function(): ...", vars(module))
+    return _counts({"": module})["", "function"]
+
+
+_ALONE = _alone()
 
 
 def _names(targets: List[Any], wanted: Dict[int, Tuple[str, Any]], own: Any) -> Iterator[Holder]:

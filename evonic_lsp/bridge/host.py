@@ -109,6 +109,12 @@ class Host:
         return sys.modules.get(name)
 
 
+def process_began() -> float:
+    """Seconds since the epoch, a little late: when `logging` was imported, from which each record counts."""
+    record = logging.makeLogRecord({})
+    return record.created - record.relativeCreated / 1000
+
+
 def launched_app() -> Optional[Any]:
     """The Flask application of a server that already runs in this process; None in every other process.
 

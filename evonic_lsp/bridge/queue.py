@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import Callable, Deque, Dict, Optional
+from typing import Callable, Deque, Dict, Optional, Set
 
 from . import wire
 from .wire import Outcome
 
+_logger = logging.getLogger("evonic_lsp")
 Reload = Callable[[str, str], Outcome]
 
 
 class ReloadQueue:
-    """Runs `reload(plugin, asked_by)` in a thread of its own, in order of arrival.
+    """Runs `reload(plugin, asked_by)` in a thread of its own, in order of arrival. So too `prepare(plugin)`, for a
+    reload that is expected soon.
 
     Nothing runs before :meth:`open`: while the host still starts, its own loop over the blueprints is under way.
     """
 
-    def __init__(self, reload: Reload) -> None:
+    def __init__(self, reload: Reload, prepare: Callable[[str], None]) -> None:
         self._reload = reload
+        self._prepare = prepare
         self._waiting: Dict[str, _Request] = {}
-        self._order: Deque[_Request] = deque()
+        self._expected: Set[str] = set()
+        self._order: Deque[Callable[[], None]] = deque()
         self._changed = threading.Condition()
         self._open = False
         self._thread: Optional[threading.Thread] = None
@@ -42,11 +48,18 @@ class ReloadQueue:
             request = self._waiting.get(plugin)
             if request is None:
                 request = self._waiting[plugin] = _Request(plugin, asked_by)
-                self._order.append(request)
-                self._changed.notify()
+                self._put(functools.partial(self._run, request))
             elif request.asked_by == wire.SAVE:
                 request.asked_by = asked_by
+            self._expected.discard(plugin)
             return request.future
+
+    def expect(self, plugin: str) -> None:
+        """A reload of `plugin` will be submitted soon."""
+        with self._changed:
+            if plugin not in self._expected and plugin not in self._waiting:
+                self._expected.add(plugin)
+                self._put(functools.partial(self._run_prepare, plugin))
 
     def mine(self) -> bool:
         """Whether this is the thread that reloads: it must not wait for itself."""
@@ -57,12 +70,30 @@ class ReloadQueue:
             with self._changed:
                 while not (self._open and self._order):
                     self._changed.wait()
-                request = self._order.popleft()
-                del self._waiting[request.plugin]
-            try:
-                request.future.set_result(self._reload(request.plugin, request.asked_by))
-            except BaseException as error:  # whoever asked hears of it; the queue goes on
-                request.future.set_exception(error)
+                work = self._order.popleft()
+            work()
+
+    def _put(self, work: Callable[[], None]) -> None:
+        self._order.append(work)
+        self._changed.notify()
+
+    def _run(self, request: _Request) -> None:
+        with self._changed:
+            del self._waiting[request.plugin]
+        try:
+            request.future.set_result(self._reload(request.plugin, request.asked_by))
+        except BaseException as error:  # whoever asked hears of it; the queue goes on
+            request.future.set_exception(error)
+
+    def _run_prepare(self, plugin: str) -> None:
+        with self._changed:
+            if plugin not in self._expected:
+                return  # the reload was quicker
+            self._expected.discard(plugin)
+        try:
+            self._prepare(plugin)
+        except BaseException:  # whatever it is, the reload will meet it, and tell
+            _logger.debug("%s could not be prepared", plugin, exc_info=True)
 
 
 class _Request:

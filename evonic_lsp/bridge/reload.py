@@ -16,12 +16,14 @@ from typing import Any, Callable, Dict, List, Optional
 from . import holders, lifecycle, wire
 from . import snapshot as snapshots
 from .contain import Stuck, bounded, contained
-from .generation import HANDLER, ROUTES, Generation, StagedGeneration, adopted
-from .host import Host
+from .generation import Generation, StagedGeneration, adopted
+from .holders import Holder, Search
+from .host import Host, process_began
 from .kinds import all_kinds
 from .kinds.base import recording
 from .kinds.events import EventHandlers, Slot
 from .kinds.templates import TemplateFiles
+from .prepared import Preparations, Prepared
 from .report import Reporter, describe
 from .snapshot import Checked, Snapshot
 from .wire import Outcome, Problem
@@ -55,6 +57,7 @@ class Engine:
         self._events = next(kind for kind in self.kinds if isinstance(kind, EventHandlers))
         self._templates = next(kind for kind in self.kinds if isinstance(kind, TemplateFiles))
         self._numbers: Dict[str, int] = {}
+        self.preparations = Preparations()
 
     def slot(self, plugin: str) -> Slot:
         """Where `plugin` serves from."""
@@ -93,17 +96,39 @@ class Engine:
     def adopt(self, plugin: str, complete: bool) -> None:
         """Takes over what the host itself loaded, without running any of it again. `complete`: the load worked."""
         module = self.host.manager._modules.get(plugin)
-        taken = snapshots.read(plugin, self.host.folder(plugin), _process_began())
+        taken = snapshots.read(plugin, self.host.folder(plugin), process_began())
         generation = adopted(plugin, taken, self.host.package(plugin), module)
         generation.complete = complete
         self._events.slot(plugin).current = generation
         for kind in self.kinds:
             kind.adopt(generation)
 
+    def prepare(self, plugin: str) -> None:
+        """Does for the reload of `plugin` that is expected what can be done before it: nothing of it runs."""
+        if not self.host.exists(plugin) or not self.host.enabled(plugin):
+            return
+        run = _Run(self, plugin, wire.SAVE)
+        old, run.snapshot = self.current(plugin), self.read(plugin)
+        prepared = self._prepared(plugin)
+        served = prepared.snapshot if prepared is not None else old.snapshot if old is not None else None
+        if run.snapshot.unreadable or run.snapshot.same_as(served):
+            return
+        checked = self._checked(run, old)
+        run.snapshot.imports  # noqa: B018 - asked for after the commit, and kept
+        search = Search(old) if old is not None and not checked.failed and holders.possible(plugin) else None
+        self.preparations.put(plugin, Prepared(old, run.snapshot, checked, search))
+
     def reload(self, plugin: str, asked_by: str) -> Outcome:
         """Makes what is on disk serve, or says why not. Never raises for what the plugin's code does."""
-        run = _Run(self, plugin, asked_by)
-        return run.outcome()
+        try:
+            return _Run(self, plugin, asked_by).outcome()
+        finally:
+            self.preparations.forget([plugin])
+
+    def read(self, plugin: str) -> Snapshot:
+        """The plugin's files as they are now; the very snapshot that was prepared if they are the same."""
+        snapshot, prepared = snapshots.read(plugin, self.host.folder(plugin)), self._prepared(plugin)
+        return prepared.snapshot if prepared is not None and snapshot.same_as(prepared.snapshot) else snapshot
 
     def load(self, run: _Run, old: Optional[Generation]) -> None:
         """The transaction. Raises :class:`Rejected`, having changed nothing."""
@@ -113,6 +138,7 @@ class Engine:
         try:
             run.step("import", lambda: self._stage(run, old, new))
             run.step("validate", lambda: self._validate(run, old, new))
+            found = self._found_before(run, old)
             run.step("commit", lambda: self._commit(run, old, new))
         except BaseException:
             for kind in self.kinds:
@@ -122,7 +148,7 @@ class Engine:
         new.warnings = list(run.problems)
         if old is not None:
             self._afterwards(run, "retire", lambda: self._retire(run.plugin, old, run.problems))
-            self._afterwards(run, "holders", lambda: self._name_holders(run, old, new))
+            self._afterwards(run, "holders", lambda: self._name_holders(run, old, new, found))
         snapshots.forget_bytecode(run.snapshot)
 
     def refresh(self, run: _Run, old: Generation) -> None:
@@ -134,6 +160,7 @@ class Engine:
     def unload(self, plugin: str) -> None:
         """Takes the plugin out of the host."""
         old = self.current(plugin)
+        self.preparations.forget([plugin])
         if old is None:
             return
         with contextlib.ExitStack() as undo:
@@ -146,11 +173,22 @@ class Engine:
             _logger.warning("on_unload of %s failed: %s", plugin, describe(error), exc_info=True)
         self._retire(plugin, old, [])
 
-    def _check(self, run: _Run, old: Optional[Generation]) -> Checked:
-        known = (old.snapshot, old.codes) if old is not None and old.codes else None
+    def _prepared(self, plugin: str) -> Optional[Prepared]:
+        return self.preparations.get(plugin, self.current(plugin))
+
+    def _checked(self, run: _Run, old: Optional[Generation]) -> Checked:
+        prepared = self._prepared(run.plugin)
+        if prepared is not None and prepared.snapshot is run.snapshot:
+            return prepared.checked
+        known = [prepared.codes] if prepared is not None else []
+        known += [(old.snapshot, old.codes)] if old is not None else []
         checked = snapshots.check(run.snapshot, run.reporter, known)
         for kind in self.kinds:
             checked.problems += kind.check(old.snapshot if old is not None else None, run.snapshot)
+        return checked
+
+    def _check(self, run: _Run, old: Optional[Generation]) -> Checked:
+        checked = self._checked(run, old)
         run.problems += checked.problems
         if checked.failed:
             raise Rejected(wire.REJECTED, run.problems)
@@ -159,7 +197,7 @@ class Engine:
     def _stage(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
         def load() -> None:
             with contained(), recording(new):
-                _import(new, old.names() if old is not None else [])
+                new.import_all(old.names() if old is not None else [])
 
         self._plugins_own(run, load)
 
@@ -266,10 +304,17 @@ class Engine:
         for kind in self.kinds:
             problems += kind.linger(old)
 
-    def _name_holders(self, run: _Run, old: Generation, new: Generation) -> None:
+    def _found_before(self, run: _Run, old: Optional[Generation]) -> Optional[List[Holder]]:
+        """Who holds `old`, if that was looked for already and nobody has come to hold it since."""
+        prepared = self._prepared(run.plugin)
+        search = prepared.holders if prepared is not None else None
+        return search.found if search is not None and old is not None and not search.outdated(old) else None
+
+    def _name_holders(self, run: _Run, old: Generation, new: Generation, found: Optional[List[Holder]]) -> None:
         if not holders.possible(run.plugin):
             return
-        found = holders.find(old)
+        if found is None:
+            found = holders.find(old)
         if found and self.host.option("REBIND", "").lower() in ("1", "true", "on", "yes"):
             found = holders.rebind(found, new)
         if found:
@@ -314,14 +359,15 @@ class _Run:
 
     def _outcome(self, old: Optional[Generation]) -> Outcome:
         host, engine = self.engine.host, self.engine
-        if not host.exists(self.plugin) or not host.enabled(self.plugin):
+        looked = self.asked_by == wire.SAVE and engine.preparations.just_now(self.plugin)
+        if not host.exists(self.plugin) or not (looked or host.enabled(self.plugin)):
             gone = "was removed" if not host.exists(self.plugin) else "is switched off in Evonic"
             if old is None:
                 hint = f"; switch it on with `./evonic plugin enable {self.plugin}` or on the web page"
                 return self._result(wire.DISABLED, f"{self.plugin} {gone}{hint if host.exists(self.plugin) else ''}")
             engine.unload(self.plugin)
             return self._result(wire.UNLOADED, f"{self.plugin} {gone} and was unloaded")
-        self.snapshot = self.step("snapshot", lambda: snapshots.read(self.plugin, host.folder(self.plugin)))
+        self.snapshot = self.step("snapshot", lambda: engine.read(self.plugin))
         if self.asked_by == wire.SAVE and old is not None and old.complete and self.snapshot.same_as(old.snapshot):
             self.problems = old.warnings
             return self._result(wire.UNCHANGED, "unchanged: these bytes are what is running")
@@ -356,29 +402,6 @@ class _Run:
             problems=self.problems,
             timings=self.timings,
         )
-
-
-def _import(new: StagedGeneration, again: List[str]) -> None:
-    """What the host does: ``handler.py``; then ``create_blueprint``, from there or else from ``routes.py``.
-
-    Then `again`, the modules that had been imported since, in the middle of some request: in this version they fail
-    here, where the old one still serves, or not at all.
-    """
-    handler = new.load(HANDLER) if new.has(HANDLER) else None
-    create = getattr(handler, "create_blueprint", None)
-    if not callable(create) and new.has(ROUTES):
-        create = getattr(new.load(ROUTES), "create_blueprint", None)
-    if callable(create):
-        new.blueprint = create()
-    for name in again:
-        if new.has(name):
-            new.load(name)
-
-
-def _process_began() -> float:
-    """Seconds since the epoch, a little late: when `logging` was imported, from which each record counts."""
-    record = logging.makeLogRecord({})
-    return record.created - record.relativeCreated / 1000
 
 
 def _seconds(text: str) -> float:

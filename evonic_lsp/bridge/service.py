@@ -42,7 +42,7 @@ class Service:
         self.runtime = Runtime(host, self.engine.current, self._notify, self._later)
         self.log = LogPump(self._notify, self._later)
         self._app = app
-        self.queue = ReloadQueue(self._reload)
+        self.queue = ReloadQueue(self._reload, self._prepare)
         self.outcomes: Dict[str, Outcome] = {}
         self._listener: Optional[Listener] = None
         self._lock = threading.Lock()
@@ -50,6 +50,7 @@ class Service:
         self._methods: Dict[str, Callable[[Dict[str, Any]], Any]] = {
             "initialize": lambda params: self.status(),
             "plugins/list": lambda params: self.status().plugins,
+            "plugin/willReload": self._on_will_reload,
             "plugin/reload": self._on_reload,
             "plugin/logs": self._on_logs,
             "plugin/details": self._on_details,
@@ -135,15 +136,19 @@ class Service:
             errors=self.runtime.errors(plugin),
         )
 
+    def _on_will_reload(self, params: Dict[str, Any]) -> None:
+        """A notification: `plugin` was saved, and its reload will be asked for when it has been quiet for a moment."""
+        self.queue.expect(self._known(params))
+
     def _on_reload(self, params: Dict[str, Any]) -> Any:
         plugin = self._known(params)
         asked_by = params.get("askedBy", wire.MANUAL)
         if asked_by not in (wire.SAVE, wire.MANUAL):
             raise WireError(wire.INVALID_PARAMS, f"askedBy must be {wire.SAVE!r} or {wire.MANUAL!r}")
-        if asked_by == wire.SAVE and not self._switch(_GLOBAL, "1"):
-            return Outcome(plugin, wire.DISABLED, "hot reload is switched off for all plugins", asked_by)
-        if asked_by == wire.SAVE and not self._opted_in(plugin):
-            return Outcome(plugin, wire.DISABLED, f"hot reload is not switched on for {plugin}", asked_by)
+        if asked_by == wire.SAVE and not self.engine.preparations.just_now(plugin):
+            refusal = self._refusal(plugin)
+            if refusal:
+                return Outcome(plugin, wire.DISABLED, refusal, asked_by)
         return self.queue.submit(plugin, asked_by)
 
     def _on_logs(self, params: Dict[str, Any]) -> List[LogEntry]:
@@ -184,6 +189,7 @@ class Service:
     def _on_switch(self, params: Dict[str, Any], enabled: bool) -> HostStatus:
         plugin = None if params.get("plugin") is None else self._known(params)
         self.host.db.set_setting(_OPTED_IN + plugin if plugin else _GLOBAL, "1" if enabled else "0")
+        self.engine.preparations.forget()
         self._notify("hotreload/changed", Change(enabled, plugin))
         return self.status()
 
@@ -202,10 +208,21 @@ class Service:
     def _switch(self, key: str, default: str) -> bool:
         return bool(self.host.db.get_setting(key, default) == "1")
 
-    def _opted_in(self, plugin: str) -> bool:
-        return self._switch(_OPTED_IN + plugin, "0")
+    def _refusal(self, plugin: str) -> Optional[str]:
+        """Why a save of `plugin` does not reload it; None if it does."""
+        if not self._switch(_GLOBAL, "1"):
+            return "hot reload is switched off for all plugins"
+        if not self._switch(_OPTED_IN + plugin, "0"):
+            return f"hot reload is not switched on for {plugin}"
+        return None
 
     # ── Reloading ──
+
+    def _prepare(self, plugin: str) -> None:
+        """In the queue's thread."""
+        if self._refusal(plugin) is None:
+            with self._one_at_a_time:
+                self.engine.prepare(plugin)
 
     def _reload(self, plugin: str, asked_by: str) -> Outcome:
         """In the queue's thread: reloads, and then what imports it."""
@@ -242,13 +259,13 @@ class Service:
         self.outcomes[plugin] = outcome
         if not self.host.exists(plugin):
             del self.outcomes[plugin]
+        self._notify("plugin/outcome", outcome)
         level = _LEVELS.get(outcome.status, "error")
         if outcome.status != wire.UNCHANGED:
             self.host.manager.add_log(plugin, level, f"Hot reload: {outcome.message}")
         if outcome.failed:
             trace = next((problem.traceback for problem in outcome.problems if problem.traceback), "")
             _host_logger.error("Failed to reload plugin '%s': %s\n%s", plugin, outcome.message, trace.rstrip())
-        self._notify("plugin/outcome", outcome)
         return outcome
 
     def _failed_to_load(self, plugin: str) -> bool:

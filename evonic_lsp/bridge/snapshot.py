@@ -17,7 +17,7 @@ import time
 import tokenize
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any, Dict, FrozenSet, List, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from . import manifest
 from .report import Reporter, split_lines, whole_line
@@ -94,6 +94,10 @@ class Snapshot:
         return sorted(file[len(TEMPLATES) :] for file in self.digests if file.startswith(TEMPLATES))
 
 
+# A snapshot, and the code of its files by relative path.
+Compiled = Tuple[Snapshot, Dict[str, CodeType]]
+
+
 def counts(file: str) -> bool:
     """Whether a change of this relative path is a change of the plugin."""
     parts = file.split("/")
@@ -146,27 +150,39 @@ def _contents(path: str) -> Tuple[bytes, float]:
         time.sleep(pauses.pop(0))
 
 
-def _walk(folder: str, unreadable: Dict[str, OSError]) -> List[Tuple[str, str]]:
-    def failed(error: OSError) -> None:
-        file = os.path.relpath(error.filename, folder).replace(os.sep, "/")
-        # A module that is missing fails when it is imported; a template that is missing only when it is needed.
-        if (file + "/").startswith(TEMPLATES) and not isinstance(error, FileNotFoundError):
-            unreadable[file] = error
-
-    found, seen = [], set()
-    for here, folders, names in os.walk(folder, onerror=failed, followlinks=True):
-        real = os.path.realpath(here)
-        if real in seen:  # a circle of links
-            folders[:] = []
+def _walk(folder: str, unreadable: Dict[str, OSError]) -> Iterator[Tuple[str, str]]:
+    """(relative path, path) of every file that counts."""
+    seen: Set[Tuple[int, int]] = set()
+    waiting = [("", folder)]
+    while waiting:
+        below, here = waiting.pop()
+        try:
+            real = os.stat(here)
+            with os.scandir(here) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
+        except OSError as error:
+            # A module that is missing fails when it is imported; a template that is missing only when it is needed.
+            if below.startswith(TEMPLATES) and not isinstance(error, FileNotFoundError):
+                unreadable[below[:-1]] = error
             continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
-        for name in sorted(names):
-            path = os.path.join(here, name)
-            file = os.path.relpath(path, folder).replace(os.sep, "/")
-            if counts(file) and (os.path.isfile(path) or not os.path.exists(path)):
-                found.append((file, path))
-    return found
+        if (real.st_dev, real.st_ino) in seen:  # a circle of links
+            continue
+        seen.add((real.st_dev, real.st_ino))
+        folders = []
+        for entry in entries:
+            if _is(entry.is_dir):
+                if not entry.name.startswith(".") and entry.name != "__pycache__":
+                    folders.append((f"{below}{entry.name}/", entry.path))
+            elif counts(below + entry.name) and _is(entry.is_file):
+                yield below + entry.name, entry.path
+        waiting += reversed(folders)
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    try:
+        return kind()
+    except OSError:  # a link to itself, or into a folder without rights: reading it will tell
+        return kind.__name__ == "is_file"
 
 
 # ── The check ──
@@ -185,26 +201,29 @@ class Checked:
         return any(problem.severity == "error" for problem in self.problems)
 
 
-def check(snapshot: Snapshot, reporter: Reporter, known: Optional[Tuple[Snapshot, Dict[str, CodeType]]]) -> Checked:
+def check(snapshot: Snapshot, reporter: Reporter, known: Sequence[Compiled] = ()) -> Checked:
     """Compiles every Python file and reads the manifest; executes nothing and touches nothing.
 
-    `known` are a former snapshot and its code: files that did not change are not compiled again.
+    `known` are former snapshots: files that are as they were in one of them are not compiled again.
     """
     checked = Checked({}, manifest.check(snapshot.plugin, snapshot.files.get(manifest.NAME)))
     for file, error in snapshot.unreadable.items():
         place = whole_line(file, 0, "", snapshot.plugin)
         reason = f"{type(error).__name__}: {error.strerror}: the file cannot be read; check its permissions"
         checked.problems.append(Problem(type(error).__name__, reason, place=place))
-    before, codes = known if known else (None, {})
     for file in snapshot.modules:
-        if before and file in codes and before.digests.get(file) == snapshot.digests[file]:
-            checked.codes[file] = codes[file]
-            continue
         try:
-            checked.codes[file] = compile_file(snapshot, file)
+            checked.codes[file] = _known(snapshot, file, known) or compile_file(snapshot, file)
         except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OverflowError) as error:
             checked.problems.append(_compile_problem(snapshot, file, error, reporter))
     return checked
+
+
+def _known(snapshot: Snapshot, file: str, known: Sequence[Compiled]) -> Optional[CodeType]:
+    for before, codes in known:
+        if file in codes and before.digests.get(file) == snapshot.digests[file]:
+            return codes[file]
+    return None
 
 
 def compile_file(snapshot: Snapshot, file: str) -> CodeType:
@@ -253,9 +272,16 @@ def _undecodable(snapshot: Snapshot, file: str) -> Optional[Place]:
 def forget_bytecode(snapshot: Snapshot) -> None:
     """Removes the ``.pyc`` files of the plugin: with an equal size and second, the next start of the host would
     run old code from them."""
-    for file in snapshot.modules:
-        for optimization in ("", "1", "2"):
-            try:
-                os.unlink(importlib.util.cache_from_source(snapshot.path(file), optimization=optimization))
-            except (OSError, NotImplementedError):
-                continue  # none there, or not ours to remove
+    modules = {os.path.splitext(snapshot.path(file))[0] for file in snapshot.modules}
+    for folder in {os.path.dirname(module) for module in modules}:
+        try:
+            cache = os.path.dirname(importlib.util.cache_from_source(os.path.join(folder, "x.py")))
+            names = os.listdir(cache)
+        except (OSError, NotImplementedError):
+            continue  # none there
+        for name in names:
+            if os.path.join(folder, name.partition(".")[0]) in modules:
+                try:
+                    os.unlink(os.path.join(cache, name))
+                except OSError:
+                    continue  # not ours to remove

@@ -16,7 +16,7 @@ def plugin(tmp_path):
     return folder
 
 
-def check(plugin, known=None):
+def check(plugin, *known):
     taken = snapshots.read("probe", str(plugin))
     reporter = Reporter("probe", str(plugin.parent), str(plugin.parent.parent), taken.text)
     return taken, snapshots.check(taken, reporter, known)

@@ -117,7 +117,7 @@ class ScriptedHost:
         return dict(wire.to_json(plain))
 
     def greet(self, connection: socket.socket, **changes: Any) -> Any:
-        """Answers `initialize`; returns the stream of what follows."""
+        """Answers `initialize`; returns an iterator over the requests that follow, decoded."""
         stream = connection.makefile("rb")
         line = stream.readline()
         if not line:
@@ -125,7 +125,7 @@ class ScriptedHost:
         first = json.loads(line)
         assert first["method"] == "initialize"
         connection.sendall(wire.response(first["id"], self.status(**changes)))
-        return stream
+        return (message for message in map(json.loads, stream) if "id" in message)
 
     def close(self) -> None:
         """The host has ended; again does nothing."""

@@ -6,7 +6,6 @@ Whatever it was: the editor's picture becomes true again by itself, at the lates
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import threading
 
@@ -82,11 +81,10 @@ async def test_after_nonsense_a_save_works_again(evonic, scripted, window, nonse
     """On the same connection if it can go on, else on the next."""
 
     def script(number, connection):
-        stream = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
+        requests = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
         if number == 1:
             connection.sendall(NONSENSE[nonsense])
-        for line in stream:
-            asked = json.loads(line)
+        for asked in requests:
             outcome = faulty.outcome("p")
             connection.sendall(wire.notification("plugin/outcome", outcome) + wire.response(asked["id"], outcome))
 
@@ -146,10 +144,10 @@ def test_whatever_is_told_the_connection_lasts(evonic, scripted, tmp_path):
     wake = threading.Semaphore(0)
 
     def script(number, connection):
-        stream = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
+        requests = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
         while wake.acquire(timeout=30) and feed:
             connection.sendall(feed.pop(0))
-            asked = json.loads(stream.readline())
+            asked = next(requests)
             connection.sendall(wire.response(asked["id"], talk.status()))
 
     talk = scripted(script)
@@ -202,8 +200,8 @@ async def test_a_host_that_dies_in_a_reload(evonic, scripted, window, cut):
     """Before its answer, in the middle of it, and between the outcome and the answer."""
 
     def script(number, connection):
-        stream = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
-        asked = json.loads(stream.readline())
+        requests = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
+        asked = next(requests)
         answer = wire.response(asked["id"], broken())
         if cut == "half":
             connection.sendall(answer[: len(answer) // 2])
@@ -238,9 +236,9 @@ async def test_a_host_that_hangs_up_after_each_greeting_is_not_called_for_ever(e
 
 async def test_a_host_that_answers_with_the_wrong_thing(evonic, scripted, window):
     def script(number, connection):
-        stream = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
+        requests = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
         for answer in ([], {"plugin": 1}, None, "x"):
-            asked = json.loads(stream.readline())
+            asked = next(requests)
             connection.sendall(wire.response(asked["id"], answer))
         connection.recv(1)
 
@@ -261,8 +259,8 @@ async def test_answers_that_come_late_doubled_and_in_another_order(evonic, scrip
     infos = [PluginInfo(each, each, "1", True, True, True) for each in "pq"]
 
     def script(number, connection):
-        stream = talk.greet(connection, plugins=infos)
-        asked = [json.loads(stream.readline()) for _ in range(2)]
+        requests = talk.greet(connection, plugins=infos)
+        asked = [next(requests) for _ in range(2)]
         for each in asked[::-1]:
             outcome = faulty.outcome(each["params"]["plugin"])
             line = wire.notification("plugin/outcome", outcome) + wire.response(each["id"], outcome)

@@ -87,7 +87,7 @@ def test_a_file_that_cannot_be_read_is_an_error_and_nothing_is_replaced(tmp_path
     monkeypatch.setattr("builtins.open", failing)
     taken = snapshot.read("p", str(tmp_path))
     assert not taken.same_as(taken)
-    checked = snapshot.check(taken, Reporter("p", str(tmp_path.parent), "/", taken.text), None)
+    checked = snapshot.check(taken, Reporter("p", str(tmp_path.parent), "/", taken.text))
     assert checked.failed
     assert [each.place.file for each in checked.problems] == ["a.py"]
 
@@ -106,7 +106,7 @@ def test_folders_without_rights_are_errors_and_not_missing_files(nobody, commons
     code = (
         "from evonic_lsp.bridge import snapshot\nfrom evonic_lsp.bridge.report import Reporter\n"
         "taken = snapshot.read('p', sys.argv[1])\n"
-        "checked = snapshot.check(taken, Reporter('p', '/', '/', taken.text), None)\n"
+        "checked = snapshot.check(taken, Reporter('p', '/', '/', taken.text))\n"
         "print(checked.failed, sorted(taken.unreadable))\n"
     )
     start = "from evonic_lsp.bridge import snapshot, report\n"
@@ -126,7 +126,7 @@ HEADS = [
 @given(st.binary(max_size=60), st.sampled_from(HEADS))
 def test_any_bytes_as_a_module_compile_or_are_a_problem_with_a_place(data, head):
     taken = snapshot.Snapshot("p", "/p", {"a.py": head + data, "plugin.json": b'{"id": "p"}'}, {"a.py": b"1"})
-    checked = snapshot.check(taken, Reporter("p", "/", "/", taken.text), None)
+    checked = snapshot.check(taken, Reporter("p", "/", "/", taken.text))
     assert ("a.py" in checked.codes) != checked.failed
     for problem in checked.problems:
         place = problem.place

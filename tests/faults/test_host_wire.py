@@ -193,7 +193,7 @@ def test_a_client_that_is_killed_in_its_reload_takes_nobody_with_it(raw, root, a
         assert go_on.wait(10)
         return Outcome(plugin, wire.RELOADED, "reloaded", asked_by)
 
-    queue = ReloadQueue(reload)
+    queue = ReloadQueue(reload, lambda plugin: None)
     queue.open()
     answers["plugin/reload"] = lambda params: queue.submit(params["plugin"], wire.MANUAL)
     answers["x"] = None
@@ -221,7 +221,7 @@ def test_a_reload_that_raises_leaves_the_queue_at_work():
             raise MemoryError
         return Outcome(plugin, wire.RELOADED, "", asked_by)
 
-    queue = ReloadQueue(reload)
+    queue = ReloadQueue(reload, lambda plugin: None)
     bad, good = queue.submit("bad", wire.SAVE), queue.submit("good", wire.SAVE)
     assert not good.cancel()  # it is not one asker's alone
     queue.open()

@@ -16,6 +16,7 @@ from ..generation import Generation
 from ..host import Host
 from .base import Kind, Undo, recorded
 
+_LISTED = "schedules listed"
 _CANCELLED = "schedules cancelled"
 _CREATED = "schedules created"
 _DUE = "schedules due"
@@ -44,7 +45,8 @@ class Schedules(Kind):
         if new is None:
             return lambda: None  # the host leaves them when it unloads a plugin, and so do we
         kept = set(new.of(self.name))
-        due = [*new.of(_CANCELLED), *(each for each in (old.of(self.name) if old else []) if each not in kept)]
+        cancelled = [schedule["id"] for schedule in new.of(_CANCELLED)]
+        due = [*cancelled, *(each for each in (old.of(self.name) if old else []) if each not in kept)]
         if old is None:
             self._end(due)
             return lambda: None
@@ -71,9 +73,9 @@ class Schedules(Kind):
             return self._create(*args, **kwargs)
         wanted = inspect.signature(self._create).bind(*args, **kwargs).arguments
         cancelled = generation.of(_CANCELLED)
-        schedule = next((each for each in self._list() if each["id"] in cancelled and _same(each, wanted)), None)
+        schedule = next((each for each in cancelled if _same(each, wanted)), None)
         if schedule is not None:
-            cancelled.remove(schedule["id"])
+            cancelled.remove(schedule)
         else:
             schedule = self._create(*args, **kwargs)
             generation.add(_CREATED, schedule["id"])
@@ -89,18 +91,26 @@ class Schedules(Kind):
                 generation.of(kind).remove(schedule_id)
             return self._cancel(schedule_id, *args, **kwargs)
         wanted = inspect.signature(self._cancel).bind(schedule_id, *args, **kwargs).arguments
-        for each in self._without_cancelled():
-            if each["id"] == schedule_id and wanted.get("owner_id") in (None, "", each["owner_id"]):
-                generation.add(_CANCELLED, schedule_id)
-                return True
-        return False
+        # It has been listed, as a rule, and each look costs as much as a small reload's import.
+        schedule = _of_id(generation.of(_LISTED), schedule_id) or _of_id(self._list(), schedule_id)
+        if schedule is None or _of_id(generation.of(_CANCELLED), schedule_id) is not None:
+            return False
+        if wanted.get("owner_id") not in (None, "", schedule["owner_id"]):
+            return False
+        generation.add(_CANCELLED, schedule)
+        return True
 
     def _without_cancelled(self, *args: Any, **kwargs: Any) -> List[Dict[str, Any]]:
         generation = recorded()
         found: List[Dict[str, Any]] = self._list(*args, **kwargs)
         if generation is None:
             return found
-        return [each for each in found if each["id"] not in generation.of(_CANCELLED)]
+        generation.entries[_LISTED] = found
+        return [each for each in found if _of_id(generation.of(_CANCELLED), each["id"]) is None]
+
+
+def _of_id(schedules: List[Dict[str, Any]], schedule_id: str) -> Optional[Dict[str, Any]]:
+    return next((each for each in schedules if each["id"] == schedule_id), None)
 
 
 def _same(schedule: Dict[str, Any], wanted: Dict[str, Any]) -> bool:
