@@ -13,6 +13,8 @@ from .generation import PACKAGES
 
 # Seconds: no limit is shorter.
 SHORTEST = 0.1
+# Threads of one name that do not return, each of which costs memory, and may cost a processor.
+_MOST_STUCK = 8
 
 
 class Stuck(Exception):
@@ -41,10 +43,12 @@ def contained() -> Iterator[None]:
 
 
 def bounded(name: str, limit: Callable[[], float], action: Callable[[], Any]) -> None:
-    """Runs `action` in a thread of its own, which is left to itself if it does not return within `limit()` seconds,
-    or :data:`SHORTEST`. Raises what it raises, or :class:`Stuck`."""
+    """Runs `action` in a thread of its own. Raises what it raises, or :class:`Stuck` if it does not return within
+    `limit()` seconds, or :data:`SHORTEST`; then it is told to end, which it hears when it runs Python code again."""
     errors: List[BaseException] = []
     done = threading.Event()
+    if sum(thread.name == name for thread in threading.enumerate()) >= _MOST_STUCK:
+        raise Stuck(f"{_MOST_STUCK} imports before have not returned to this day; restart Evonic to be rid of them")
 
     def run() -> None:
         try:
@@ -54,17 +58,28 @@ def bounded(name: str, limit: Callable[[], float], action: Callable[[], Any]) ->
         finally:
             done.set()
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
     # The limit is in the host's database, and hardly ever needed: it is asked for when it is.
     if not done.wait(SHORTEST):
         seconds = max(limit(), SHORTEST)
         if not done.wait(seconds - SHORTEST):
+            _end(thread)
             raise Stuck(
                 f"the import did not return within {seconds:g} s and is left to itself: something at the top "
-                "level of a module waits or runs for ever"
+                "level of a module waits or runs for ever; fix that, and save"
             )
     if errors:
         raise errors[0]
+
+
+def _end(thread: threading.Thread) -> None:
+    """Has SystemExit raised in `thread`: a loop ends by it, a call into the system that does not return goes on."""
+    try:
+        import ctypes
+    except ImportError:  # a Python that was built without
+        return
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
 
 
 def _folder() -> Optional[str]:

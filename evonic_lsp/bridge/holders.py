@@ -94,14 +94,18 @@ def describe(holders: List[Holder]) -> str:
     return "; ".join(shown[:_MOST]) + ("; …" if len(shown) > _MOST else "")
 
 
-def rebind(holders: List[Holder], new: Generation) -> List[Holder]:
+def rebind(holders: List[Holder], old: Generation, new: Generation) -> List[Holder]:
     """Points those names at the new version; returns those for which it has nothing of the kind."""
     left = []
     for namespace, name, module_name, key in holders:
-        module = new.modules.get(module_name)
-        value = module if key is None else getattr(module, key, None)
+        value = _named(new, module_name, key)
         if value is None:
             left.append((namespace, name, module_name, key))
-        else:
+        elif namespace.get(name) is _named(old, module_name, key):  # and not something else by now
             namespace[name] = value
     return left
+
+
+def _named(generation: Generation, module_name: str, key: Optional[str]) -> Any:
+    module = generation.modules.get(module_name)
+    return module if key is None else getattr(module, key, None)

@@ -24,8 +24,10 @@ _MOST_CLIENTS = 256
 _MOST_UNREAD = 2 * wire.MAX_MESSAGE
 # Requests of one client that wait for their answers; it is read on when there are fewer.
 _MOST_WAITING = 64
-# Seconds until the first message: where there is a token, anybody can connect, and must not keep a place.
+# Seconds until a client has been let in: where there is a token, anybody can connect, and must not keep a place.
 HELLO_LIMIT = 10.0
+# Bytes of a message before that, and of what is read ahead of any.
+_LONGEST_HELLO = 64 * 1024
 
 # (method, params) -> the result, or something to await for it
 Answer = Callable[[str, Dict[str, Any]], Any]
@@ -140,9 +142,9 @@ class Listener:
 
     async def _serve(self, listening: socket.socket) -> None:
         if self._token is None:
-            self._server = await asyncio.start_unix_server(self._client, sock=listening, limit=wire.MAX_MESSAGE)
+            self._server = await asyncio.start_unix_server(self._client, sock=listening, limit=_LONGEST_HELLO)
         else:
-            self._server = await asyncio.start_server(self._client, sock=listening, limit=wire.MAX_MESSAGE)
+            self._server = await asyncio.start_server(self._client, sock=listening, limit=_LONGEST_HELLO)
 
     def _run(self, listening: socket.socket) -> None:
         asyncio.set_event_loop(self._loop)
@@ -201,52 +203,46 @@ class Listener:
     async def _read(self, client: _Connection, reader: asyncio.StreamReader, due: asyncio.TimerHandle) -> None:
         while True:
             try:
-                line = await reader.readuntil(b"\n")
-            except asyncio.LimitOverrunError:
-                error = WireError(wire.INVALID_REQUEST, f"a message is longer than {wire.MAX_MESSAGE} bytes")
-                client.send(wire.failure(None, error))
-                return
-            due.cancel()
-            try:
-                message = wire.decode(line)
+                message = wire.decode(await _line(reader, wire.MAX_MESSAGE if client.initialized else _LONGEST_HELLO))
             except WireError as error:
                 client.send(wire.failure(None, error))
-                if error.code == wire.PARSE_ERROR:
+                if not client.initialized or isinstance(error, _TooLong) or error.code == wire.PARSE_ERROR:
                     return  # whatever follows cannot be trusted either
                 continue
-            if "method" not in message:
-                continue
-            task = self._loop.create_task(self._respond(client, message))
-            client.tasks.add(task)
-            task.add_done_callback(client.tasks.discard)
-            if len(client.tasks) >= _MOST_WAITING:
-                await asyncio.wait(client.tasks, return_when=asyncio.FIRST_COMPLETED)
-            if not client.initialized:
-                await asyncio.wait([task])
+            if "method" in message:
+                task = self._loop.create_task(self._respond(client, message))
+                client.tasks.add(task)
+                task.add_done_callback(client.tasks.discard)
+                if len(client.tasks) >= _MOST_WAITING:
+                    await asyncio.wait(client.tasks, return_when=asyncio.FIRST_COMPLETED)
                 if not client.initialized:
-                    return
+                    await asyncio.wait([task])
+            if not client.initialized:
+                return
+            due.cancel()
 
     async def _respond(self, client: _Connection, message: Dict[str, Any]) -> None:
-        number = message.get("id")
         try:
             params = message.get("params", {})
             if not isinstance(params, dict):
                 raise WireError(wire.INVALID_PARAMS, "params must be an object")
-            result = await self._result(client, message["method"], params)
-            if number is not None:
-                client.send(wire.response(number, result))
+            answer = wire.response(message.get("id"), await self._result(client, message["method"], params))
         except WireError as error:
-            client.send(wire.failure(number, error))
+            answer = wire.failure(message.get("id"), error)
         except Exception as error:
             _logger.exception("%s failed", message["method"])
             kind = type(error).__name__
-            client.send(wire.failure(number, WireError(wire.INTERNAL_ERROR, f"the bridge failed: {kind}: {error}")))
+            failure = WireError(wire.INTERNAL_ERROR, f"the bridge failed: {kind}: {error}")
+            answer = wire.failure(message.get("id"), failure)
+        if message.get("id") is not None:  # a notification has no answer, not even an error
+            client.send(answer)
 
     async def _result(self, client: _Connection, method: str, params: Dict[str, Any]) -> Any:
         if method == "initialize":
             if self._token is not None and not _same(params.get("token"), self._token):
                 raise WireError(wire.REFUSED, "the token is not the one that this host announced")
             wire.check_protocol(params.get("protocol"), params.get("version"))
+            client.initialized = True  # from now on it hears everything, so nothing is lost while its answer is made
         elif not client.initialized:
             raise WireError(wire.NOT_INITIALIZED, "the first request must be initialize")
         result = await self._loop.run_in_executor(self._pool, self._answer, method, params)
@@ -254,9 +250,24 @@ class Listener:
             result = await result
         elif hasattr(result, "add_done_callback"):
             result = await asyncio.wrap_future(result)
-        if method == "initialize":
-            client.initialized = True
         return result
+
+
+class _TooLong(WireError):
+    """Nobody knows where the next message begins."""
+
+
+async def _line(reader: asyncio.StreamReader, longest: int) -> bytes:
+    """The next line. Raises :class:`_TooLong`; asyncio.IncompleteReadError at the end."""
+    parts: List[bytes] = []
+    while not (parts and parts[-1].endswith(b"\n")):
+        try:
+            parts.append(await reader.readuntil(b"\n"))
+        except asyncio.LimitOverrunError as error:
+            parts.append(await reader.readexactly(error.consumed))
+        if sum(map(len, parts)) > longest:
+            raise _TooLong(wire.INVALID_REQUEST, f"a message is longer than {longest} bytes")
+    return b"".join(parts)
 
 
 def _same(given: Any, token: str) -> bool:

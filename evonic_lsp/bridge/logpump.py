@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any, Callable, Dict, Tuple
 
 from .pump import Later, Pump
@@ -17,6 +18,8 @@ from .wire import LogEntry
 _AT_ONCE = 20
 _AFTER = 5
 _INTERVAL = 0.5
+# Characters of a line.
+_LONGEST = 16 * 1024
 
 
 class _Flow:
@@ -41,6 +44,8 @@ class LogPump:
 
     def add(self, entry: LogEntry) -> None:
         """A new line."""
+        if len(entry.message) > _LONGEST:
+            entry = replace(entry, message=f"{entry.message[:_LONGEST]}… ({len(entry.message)} characters)")
         with self._lock:
             flow = self._flows.get(entry.plugin)
             if flow is None or (not flow.held and time.monotonic() - flow.began > _INTERVAL):

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional
 
-from . import holders, lifecycle, wire
+from . import holders, lifecycle, manifest, wire
 from . import snapshot as snapshots
 from .contain import Stuck, bounded, contained
 from .generation import Generation, StagedGeneration, adopted
@@ -111,7 +111,7 @@ class Engine:
         old, run.snapshot = self.current(plugin), self.read(plugin)
         prepared = self._prepared(plugin)
         served = prepared.snapshot if prepared is not None else old.snapshot if old is not None else None
-        if run.snapshot.unreadable or run.snapshot.same_as(served):
+        if run.snapshot.unreadable or run.snapshot.excess or run.snapshot.same_as(served):
             return
         checked = self._checked(run, old)
         run.snapshot.imports  # noqa: B018 - asked for after the commit, and kept
@@ -136,8 +136,8 @@ class Engine:
         number = self._numbers.get(run.plugin, 0) + 1
         new = StagedGeneration(run.snapshot, checked.codes, number)
         try:
-            run.step("import", lambda: self._stage(run, old, new))
-            run.step("validate", lambda: self._validate(run, old, new))
+            self._plugins_own(run, lambda: self._stage(run, old, new))
+            self._hand_over(run, old, new)
             found = self._found_before(run, old)
             run.step("commit", lambda: self._commit(run, old, new))
         except BaseException:
@@ -195,25 +195,27 @@ class Engine:
         return checked
 
     def _stage(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
+        """The plugin's own code, both: its modules are imported, and its blueprint registers itself."""
+
         def load() -> None:
-            with contained(), recording(new):
+            with contained():
                 new.import_all(old.names() if old is not None else [])
 
-        self._plugins_own(run, load)
+        with recording(new):
+            run.step("import", load)
+        run.step("validate", lambda: self._validate(run, old, new))
 
     def _validate(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
-        try:
-            with recording(new):
-                for kind in self.kinds:
-                    run.problems += kind.declare(new)
+        with recording(new):
             for kind in self.kinds:
-                run.problems += kind.validate(old, new)
-        except (Exception, SystemExit) as error:  # the plugin's own code again: its blueprint registers itself
-            raise Rejected(wire.REJECTED, [*run.problems, run.reporter.problem(error)]) from error
+                run.problems += kind.declare(new)
+        for kind in self.kinds:
+            run.problems += kind.validate(old, new)
         run.problems += lifecycle.unpaired(old, new)
         if any(problem.severity == "error" for problem in run.problems):
             raise Rejected(wire.REJECTED, run.problems)
 
+    def _hand_over(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
         def hand_over() -> None:
             with recording(new):
                 lifecycle.hand_over(self.host, old, new)
@@ -260,6 +262,8 @@ class Engine:
         """Runs the plugin's own code; what it raises, `SystemExit` among it, is a rejection."""
         try:
             self._bounded(run.plugin, action)
+        except Rejected:
+            raise
         except Stuck as stuck:
             raise Rejected(wire.STUCK, [*run.problems, Problem("stuck", str(stuck))]) from None
         except BaseException as error:
@@ -316,7 +320,7 @@ class Engine:
         if found is None:
             found = holders.find(old)
         if found and self.host.option("REBIND", "").lower() in ("1", "true", "on", "yes"):
-            found = holders.rebind(found, new)
+            found = holders.rebind(found, old, new)
         if found:
             message = f"code outside of plugins still holds the version before: {holders.describe(found)}"
             run.problems.append(Problem("old-version", message, "information"))
@@ -363,8 +367,7 @@ class _Run:
         if not host.exists(self.plugin) or not (looked or host.enabled(self.plugin)):
             gone = "was removed" if not host.exists(self.plugin) else "is switched off in Evonic"
             if old is None:
-                hint = f"; switch it on with `./evonic plugin enable {self.plugin}` or on the web page"
-                return self._result(wire.DISABLED, f"{self.plugin} {gone}{hint if host.exists(self.plugin) else ''}")
+                return self._result(wire.DISABLED, f"{self.plugin} {gone}{self._way_back()}")
             engine.unload(self.plugin)
             return self._result(wire.UNLOADED, f"{self.plugin} {gone} and was unloaded")
         self.snapshot = self.step("snapshot", lambda: engine.read(self.plugin))
@@ -378,6 +381,17 @@ class _Run:
             return self._result(wire.RELOADED, "templates reloaded")
         engine.load(self, old)
         return self._result(wire.RELOADED, "reloaded")
+
+    def _way_back(self) -> str:
+        """What to do about a plugin that is switched off."""
+        if not self.engine.host.exists(self.plugin):
+            return ""
+        taken = self.engine.read(self.plugin)
+        wrong = manifest.check(self.plugin, taken.files.get(manifest.NAME))[:1]
+        for each in wrong:  # Evonic does not see the plugin, and would say that there is none
+            line = f"line {each.place.start_line + 1}: " if each.place else ""
+            return f"; before it can be switched on, mend its manifest: {line}{each.message}"
+        return f"; switch it on with `./evonic plugin enable {self.plugin}` or on the web page"
 
     def _why(self, problems: List[Problem], old: Optional[Generation]) -> str:
         first = next(problem for problem in problems if problem.severity == "error")
@@ -399,8 +413,8 @@ class _Run:
             generation=serving.number if serving else None,
             loaded_at=serving.loaded_at if serving else None,
             at=time.time(),
-            problems=self.problems,
-            timings=self.timings,
+            problems=list(self.problems),  # a copy: an import that is stuck may go on some day
+            timings=dict(self.timings),
         )
 
 

@@ -144,11 +144,7 @@ def read_announcement(file: Path) -> Optional[Announcement]:
     """The announcement in `file`; None if it is not one, not ours alone, or of a dead process (then it is removed)."""
     try:
         found = os.lstat(file)
-        if not stat.S_ISREG(found.st_mode):
-            return None
-        if hasattr(os, "getuid") and (found.st_uid != os.getuid() or found.st_mode & 0o022):
-            return None  # somebody else wrote it, or could have
-        if found.st_size > 65536:
+        if not stat.S_ISREG(found.st_mode) or found.st_size > 65536 or not _ours_alone(file.parent, found):
             return None
         announcement = wire.from_json(Announcement, json.loads(file.read_text("utf-8")))
         if not _believable(announcement):
@@ -163,6 +159,17 @@ def read_announcement(file: Path) -> Optional[Announcement]:
                 _forget(stale)
         return None
     return announcement
+
+
+def _ours_alone(folder: Path, file: os.stat_result) -> bool:
+    """Whether a host of ours can have written this file. Modes are what a repository that somebody cloned, with such
+    a file in it, cannot have: git keeps none of them."""
+    if not hasattr(os, "getuid"):
+        return True
+    around = os.lstat(folder)
+    return stat.S_ISDIR(around.st_mode) and all(
+        each.st_uid == os.getuid() and not each.st_mode & 0o077 for each in (around, file)
+    )
 
 
 def _believable(announcement: Announcement) -> bool:

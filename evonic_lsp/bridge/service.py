@@ -12,6 +12,7 @@ import difflib
 import logging
 import os
 import threading
+from concurrent.futures import Future
 from typing import Any, Callable, Dict, List, Optional
 
 from . import details, wire
@@ -178,9 +179,20 @@ class Service:
         self.runtime.forget(plugin)
         self._notify("plugin/cleared", Cleared(plugin))
 
-    def _on_enable(self, params: Dict[str, Any]) -> PluginInfo:
-        """What the switch on the web page does."""
-        plugin = self._known(params)
+    def _on_enable(self, params: Dict[str, Any]) -> Future[PluginInfo]:
+        """What the switch on the web page does; it waits for the queue, which others must not wait for."""
+        plugin, done = self._known(params), Future()  # type: str, Future[PluginInfo]
+
+        def run() -> None:
+            try:
+                done.set_result(self._enable(plugin))
+            except BaseException as error:  # whoever asked hears of it
+                done.set_exception(error)
+
+        threading.Thread(target=run, name=f"evonic-lsp enable {plugin}", daemon=True).start()
+        return done
+
+    def _enable(self, plugin: str) -> PluginInfo:
         answer = self.host.manager.set_plugin_enabled(plugin, True)
         if isinstance(answer, dict) and answer.get("error"):
             raise WireError(wire.REFUSED, f"Evonic does not switch {plugin} on: {answer['error']}")
@@ -258,7 +270,7 @@ class Service:
             self.runtime.replaced(outcome)
         self.outcomes[plugin] = outcome
         if not self.host.exists(plugin):
-            del self.outcomes[plugin]
+            self.outcomes.pop(plugin, None)
         self._notify("plugin/outcome", outcome)
         level = _LEVELS.get(outcome.status, "error")
         if outcome.status != wire.UNCHANGED:

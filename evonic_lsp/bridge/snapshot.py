@@ -17,7 +17,7 @@ import time
 import tokenize
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple, Union
+from typing import Any, BinaryIO, Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 from . import manifest
 from .report import Reporter, split_lines, whole_line
@@ -34,6 +34,9 @@ _IMPORTS = re.compile(
 _NAMES = re.compile(rb"^[ \t]*from[ \t]+plugins[ \t]+import[ \t]+\(?([A-Za-z0-9_, \t]+)", re.MULTILINE)
 # Plugins keep caches and results in their own folder: data this big is watched by its digest alone.
 _BIG = 1024 * 1024
+# A plugin holds less than this; a link to a folder of the system, or an environment that lies in it, holds more.
+_MOST_ENTRIES = 50_000
+_MOST_BYTES = 64 * _BIG
 # Seconds between looks at a file that has just been emptied.
 _WRITING = (0.002, 0.008, 0.03, 0.06, 0.2)
 
@@ -47,10 +50,12 @@ class Snapshot:
     files: Dict[str, bytes] = field(repr=False)
     digests: Dict[str, bytes] = field(repr=False)
     unreadable: Dict[str, OSError] = field(default_factory=dict, repr=False)
+    # Why not all of it was read.
+    excess: str = ""
 
     def same_as(self, other: Optional[Snapshot]) -> bool:
         """Whether both hold the same bytes under the same names."""
-        return other is not None and self.digests == other.digests and not self.unreadable
+        return other is not None and self.digests == other.digests and not (self.unreadable or self.excess)
 
     def path(self, file: str) -> str:
         """Where `file` is on the disk, as the host would name it."""
@@ -122,38 +127,62 @@ def read(plugin: str, folder: str, until: float = math.inf) -> Snapshot:
     files: Dict[str, bytes] = {}
     digests: Dict[str, bytes] = {}
     unreadable: Dict[str, OSError] = {}
-    for file, path in _walk(folder, unreadable):
-        try:
-            data, written = _contents(path)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            unreadable[file] = error
-            continue
-        digests[file] = hashlib.blake2b(data, digest_size=16).digest() if written <= until else b""
-        if len(data) < _BIG or file.endswith(".py"):
-            files[file] = data
-    return Snapshot(plugin, folder, files, digests, unreadable)
+    excess, size = "", 0
+    try:
+        for file, path in _walk(folder, unreadable):
+            try:
+                digest, data, written = _contents(path, file.endswith(".py"))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                unreadable[file] = error
+                continue
+            digests[file] = digest if written <= until else b""
+            size += len(data or b"")
+            if size > _MOST_BYTES or (data is None and file.endswith(".py")):
+                raise _Excess(f"its files have more than {_MOST_BYTES // _BIG} MB together, the last is {file}")
+            if data is not None:
+                files[file] = data
+    except _Excess as error:
+        excess = str(error)
+    return Snapshot(plugin, folder, files, digests, unreadable, excess)
 
 
-def _contents(path: str) -> Tuple[bytes, float]:
-    """What is in a file, and when it was written. Most programs empty a file before they write it, and an empty module
-    is a valid one: a reload in between, asked for by the save of another file, would make a plugin serve that has
-    nothing in it."""
+class _Excess(Exception):
+    """This is no plugin."""
+
+
+def _contents(path: str, always: bool) -> Tuple[bytes, Optional[bytes], float]:
+    """The digest of a file, what is in it (of a big one only if it is kept `always`), and when it was written.
+
+    Most programs empty a file before they write it, and an empty module is a valid one: a reload in between, asked for
+    by the save of another file, would make a plugin serve that has nothing in it.
+    """
     pauses = list(_WRITING)
     while True:
         with open(path, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size >= (_MOST_BYTES if always else _BIG):
+                return _digest(stream), None, os.fstat(stream.fileno()).st_mtime
             data = stream.read()
             written = os.fstat(stream.fileno()).st_mtime
         if data or not pauses or abs(time.time() - written) > sum(_WRITING):
-            return data, written
+            return hashlib.blake2b(data, digest_size=16).digest(), data, written
         time.sleep(pauses.pop(0))
 
 
+def _digest(stream: BinaryIO) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for data in iter(lambda: stream.read(_BIG), b""):
+        digest.update(data)
+    return digest.digest()
+
+
 def _walk(folder: str, unreadable: Dict[str, OSError]) -> Iterator[Tuple[str, str]]:
-    """(relative path, path) of every file that counts."""
+    """(relative path, path) of every file that counts. Raises :class:`_Excess`."""
     seen: Set[Tuple[int, int]] = set()
     waiting = [("", folder)]
+    left = _MOST_ENTRIES
     while waiting:
         below, here = waiting.pop()
         try:
@@ -168,6 +197,9 @@ def _walk(folder: str, unreadable: Dict[str, OSError]) -> Iterator[Tuple[str, st
         if (real.st_dev, real.st_ino) in seen:  # a circle of links
             continue
         seen.add((real.st_dev, real.st_ino))
+        left -= len(entries)
+        if left < 0:
+            raise _Excess(f"it holds more than {_MOST_ENTRIES} files, the last in {below or folder}")
         folders = []
         for entry in entries:
             if _is(entry.is_dir):
@@ -207,6 +239,10 @@ def check(snapshot: Snapshot, reporter: Reporter, known: Sequence[Compiled] = ()
     `known` are former snapshots: files that are as they were in one of them are not compiled again.
     """
     checked = Checked({}, manifest.check(snapshot.plugin, snapshot.files.get(manifest.NAME)))
+    if snapshot.excess:
+        reason = f"this is too much for a plugin: {snapshot.excess}; move what is not its own code into a hidden folder"
+        checked.problems.append(Problem("excess", reason))
+        return checked
     for file, error in snapshot.unreadable.items():
         place = whole_line(file, 0, "", snapshot.plugin)
         reason = f"{type(error).__name__}: {error.strerror}: the file cannot be read; check its permissions"

@@ -104,14 +104,52 @@ def test_a_dead_hosts_files_are_removed(root):
         (b'{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": []}\n', wire.INVALID_PARAMS),
         (wire.request(1, "plugins/list"), wire.NOT_INITIALIZED),
         (wire.request(1, "initialize", {"protocol": 7, "version": "x"}), wire.WRONG_PROTOCOL),
-        (b"x" * (wire.MAX_MESSAGE + 1) + b"\n", wire.INVALID_REQUEST),
-        (b"[" * 100_000 + b"\n", wire.PARSE_ERROR),
+        (b"x" * 64 * 1024 + b"\n", wire.INVALID_REQUEST),
+        (b"[" * 60_000 + b"\n", wire.PARSE_ERROR),
     ],
 )
 def test_broken_input_gets_an_error_and_harms_nobody(raw, listener, root, line, code):
     assert ask(raw, line)["error"]["code"] == code
+    assert raw.recv(1) == b""  # whoever does not say hello is not waited for
     with Client(find(root), "another") as client:
         assert client.host.pid == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "goes_on"),
+    [
+        (b"x" * (wire.MAX_MESSAGE + 1) + b"\n", wire.INVALID_REQUEST, False),
+        (b"[" * 100_000 + b"\n", wire.PARSE_ERROR, False),
+        (b'{"jsonrpc": "2.0", "id": {}, "method": "x"}\n', wire.INVALID_REQUEST, True),
+        (wire.request(2, "x", {"long": "x" * (wire.MAX_MESSAGE - 100)}), wire.METHOD_NOT_FOUND, True),
+    ],
+)
+def test_after_hello_broken_input_gets_an_error_as_well(raw, line, code, goes_on):
+    ask(raw, HELLO)
+    assert ask(raw, line)["error"]["code"] == code
+    if goes_on:
+        assert ask(raw, wire.request(3, "initialize", {"protocol": wire.PROTOCOL}))["id"] == 3
+    else:
+        assert raw.recv(1) == b""
+
+
+def test_a_notification_has_no_answer_not_even_an_error(raw):
+    ask(raw, HELLO)
+    raw.sendall(wire.notification("nonsense", {}) + wire.notification("initialize", []))
+    assert ask(raw, wire.request(2, "initialize", {"protocol": wire.PROTOCOL}))["id"] == 2
+
+
+def test_what_happens_while_it_greets_is_heard(raw, listener, answers):
+    status = answers["initialize"]
+
+    def greet(params):
+        listener.notify("plugin/outcome", {"n": 1})
+        return status
+
+    answers["initialize"] = greet
+    raw.sendall(HELLO)
+    stream = raw.makefile("rb")
+    assert {json.loads(stream.readline()).get("method") for _ in range(2)} == {"plugin/outcome", None}
 
 
 def test_a_failure_of_ours_is_an_error_without_a_traceback(raw, answers):

@@ -77,5 +77,9 @@ def test_whoever_does_not_introduce_themselves_is_let_go(tcp, root):
     with connect(find(root).endpoint, 15) as slow:
         slow.sendall(faulty.hello()[:5])
         assert slow.recv(1) == b""
+    for nothing in (b'{"jsonrpc":"2.0"}\n', b'{"jsonrpc":"1.0"}\n', b'{"jsonrpc":"2.0","id":1,"result":{}}\n'):
+        with connect(find(root).endpoint, 15) as told:
+            told.sendall(nothing)
+            assert told.makefile("rb").read().count(b"\n") <= 1  # and the end
     with Client(find(root), "in time") as client:
         assert client.call("x", {}) == "secret"
