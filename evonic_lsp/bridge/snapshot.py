@@ -238,11 +238,10 @@ def check(snapshot: Snapshot, reporter: Reporter, known: Sequence[Compiled] = ()
 
     `known` are former snapshots: files that are as they were in one of them are not compiled again.
     """
-    checked = Checked({}, manifest.check(snapshot.plugin, snapshot.files.get(manifest.NAME)))
     if snapshot.excess:
         reason = f"this is too much for a plugin: {snapshot.excess}; move what is not its own code into a hidden folder"
-        checked.problems.append(Problem("excess", reason))
-        return checked
+        return Checked({}, [Problem("excess", reason)])
+    checked = Checked({}, manifest.check(snapshot.plugin, snapshot.files.get(manifest.NAME)))
     for file, error in snapshot.unreadable.items():
         place = whole_line(file, 0, "", snapshot.plugin)
         reason = f"{type(error).__name__}: {error.strerror}: the file cannot be read; check its permissions"

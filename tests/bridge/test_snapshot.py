@@ -181,3 +181,46 @@ def test_a_file_that_is_being_written_is_waited_for(plugin, monkeypatch):
     os.utime(plugin / "handler.py", (1, 1))
     assert snapshots.read("probe", str(plugin)).files["handler.py"] == b""
     assert pauses == []
+
+
+def test_what_is_no_plugin_is_told_and_not_read_to_its_end(plugin, monkeypatch):
+    monkeypatch.setattr(snapshots, "_MOST_ENTRIES", 20)
+    (plugin / "big").mkdir()
+    for number in range(30):
+        (plugin / "big" / f"{number}.py").write_text("x = 1\n")
+    taken, checked = check(plugin)
+    assert not taken.same_as(taken)
+    (problem,) = checked.problems
+    assert "more than 20 files" in problem.message
+    assert "hidden folder" in problem.message
+    (plugin / "big").rename(plugin / ".big")
+    assert check(plugin)[1].problems == []
+
+
+def test_big_files(plugin, monkeypatch):
+    """Data is watched by its digest, in bounded memory; code is kept, within bounds."""
+    monkeypatch.setattr(snapshots, "_BIG", 100)
+    monkeypatch.setattr(snapshots, "_MOST_BYTES", 1000)
+    (plugin / "data.json").write_text("[" + "1," * 5000 + "1]")
+    before = snapshots.read("probe", str(plugin))
+    assert "data.json" not in before.files
+    (plugin / "data.json").write_text("[" + "1," * 5000 + "2]")
+    assert snapshots.changed(before, snapshots.read("probe", str(plugin))) == ["data.json"]
+    (plugin / "code.py").write_text("x = 1\n" * 100)
+    assert len(snapshots.read("probe", str(plugin)).files["code.py"]) == 600
+    for size in (200, 150):  # one alone, and two together
+        (plugin / "code.py").write_text("x = 1\n" * size)
+        (plugin / "more.py").write_text("x = 1\n" * 150)
+        (problem,) = check(plugin)[1].problems
+        assert problem.code == "excess"
+
+
+def test_a_link_into_itself_and_one_beside_it(plugin):
+    (plugin / "loop").symlink_to(plugin)
+    (plugin / "self.py").symlink_to("self.py")
+    (plugin / "sub").mkdir()
+    (plugin / "sub" / "a.py").write_text("")
+    (plugin / "other").symlink_to("sub")
+    taken = snapshots.read("probe", str(plugin))
+    assert [file for file in taken.files if file.endswith("a.py")] == ["other/a.py"]  # once, by its first name
+    assert list(taken.unreadable) == ["self.py"]

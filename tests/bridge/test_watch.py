@@ -199,3 +199,11 @@ def test_a_flood_of_lines():
     assert told == []
     clock.run()
     assert told == ["still the flood"]
+
+
+def test_a_line_that_is_very_long_is_shortened():
+    told = []
+    log = LogPump(lambda method, params: told.append(params.message), Clock().later)
+    log.add(entry("x" * 1_000_000))
+    assert len(told[0]) < 20_000
+    assert told[0].endswith("x… (1000000 characters)")

@@ -247,16 +247,6 @@ def test_the_code_on_disk_is_what_runs_however_fast_it_is_edited(host, plugin):
         assert host.inspect("attribute", module=f"plugins.{probe.id}.handler", name="VALUE") == value
 
 
-def test_an_import_that_never_returns_is_reported_and_the_queue_goes_on(host, plugin):
-    probe = plugin(handler="VALUE = 1\n")
-    probe.write(handler="import threading\nthreading.Event().wait()\n")
-    outcome = probe.reload()
-    assert outcome.status == wire.STUCK
-    assert "did not return within" in outcome.message
-    probe.write(handler="VALUE = 2\n")
-    assert probe.reload().status == wire.RELOADED
-
-
 def test_warnings_do_not_stop_a_reload(host, plugin):
     probe = plugin(handler="")
     probe.write(

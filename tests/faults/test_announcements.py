@@ -89,10 +89,20 @@ def test_any_values_in_an_announcement(runtime_dir, changes):
     plugins.running()
 
 
-@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_what_others_may_write_to_is_not_believed(runtime_dir, mode):
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o644, 0o640])
+def test_what_others_may_write_to_or_read_is_not_believed(runtime_dir, mode):
     assert read_announcement(write(runtime_dir)) is not None
     assert read_announcement(write(runtime_dir, mode=mode)) is None
+
+
+@pytest.mark.parametrize("folder_mode", [0o755, 0o777, 0o750])
+def test_what_came_with_a_repository_is_not_believed(runtime_dir, root, folder_mode):
+    """Git keeps no modes: what it checks out can be read by others, and no host of ours makes such files."""
+    file = write(run_dir(root), root="/proc/self/cwd", endpoint="tcp:127.0.0.1:9", started=9e99, pid=1)
+    assert read_announcement(file) is not None
+    run_dir(root).chmod(folder_mode)
+    assert read_announcement(file) is None
+    assert rendezvous.hosts(root) == []
 
 
 def test_a_link_a_folder_and_a_pipe_are_no_announcements(runtime_dir, tmp_path):

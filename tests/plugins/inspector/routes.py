@@ -55,6 +55,15 @@ def threads():
     return jsonify(sorted(thread.name for thread in threading.enumerate()))
 
 
+@bp.route("/plugin/inspector/ended", methods=["POST"])
+def ended():
+    """Waits for the threads of a name to end; whether they have."""
+    found = [thread for thread in threading.enumerate() if thread.name == request.json["name"]]
+    for thread in found:
+        thread.join(10)
+    return jsonify(not any(thread.is_alive() for thread in found))
+
+
 @bp.route("/plugin/inspector/attribute", methods=["POST"])
 def attribute():
     """The value of an attribute of a module, imported as anybody outside of the plugin would."""
