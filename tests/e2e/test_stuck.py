@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -61,20 +62,23 @@ def test_threads_that_wait_do_not_pile_up_for_ever(impatient, plugin):
     assert "restart Evonic" in messages[9]
 
 
-def test_whoever_switches_plugins_on_meanwhile_holds_up_nobody(impatient, plugin):
+def test_whoever_switches_plugins_on_meanwhile_holds_up_nobody(host, plugin, tmp_path):
     probe, others = plugin(handler="VALUE = 1\n"), [plugin(handler="") for _ in range(4)]
-    impatient.inspect("configure", plugin=wire.BRIDGE_ID, values={"IMPORT_LIMIT": "3"})
-    probe.write(handler=STUCK["import"])
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    probe.write(handler=f"VALUE = int(open({str(gate)!r}).read())\n")
+
+    def switch_on(plugin):
+        with host.client() as client:
+            return client.call("plugin/enable", {"plugin": plugin.id}, timeout=30)
+
     with ThreadPoolExecutor(8) as pool:
-        stuck = pool.submit(probe.reload)
-
-        def switch_on(plugin):
-            with impatient.client() as client:
-                return client.call("plugin/enable", {"plugin": plugin.id}, timeout=20)
-
-        waiting = [pool.submit(switch_on, each) for each in others]
-        with impatient.client() as client:  # which is greeted at once, or this raises
-            assert client.status().pid
-        assert not stuck.done()
-        assert stuck.result(20).status == wire.STUCK
-        assert all(each.result(20)["enabled"] for each in waiting)
+        slow = pool.submit(probe.reload)
+        with open(gate, "w") as opened:  # by now it is being imported
+            waiting = [pool.submit(switch_on, each) for each in others]
+            with host.client() as client:  # which is greeted at once, or this raises
+                assert client.status().pid
+            assert not slow.done()
+            opened.write("2")
+        assert slow.result(30).status == wire.RELOADED
+        assert all(each.result(30)["enabled"] for each in waiting)
