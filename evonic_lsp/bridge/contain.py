@@ -46,7 +46,6 @@ def bounded(name: str, limit: Callable[[], float], action: Callable[[], Any]) ->
     """Runs `action` in a thread of its own. Raises what it raises, or :class:`Stuck` if it does not return within
     `limit()` seconds, or :data:`SHORTEST`; then it is told to end, which it hears when it runs Python code again."""
     errors: List[BaseException] = []
-    done = threading.Event()
     if sum(thread.name == name for thread in threading.enumerate()) >= _MOST_STUCK:
         raise Stuck(f"{_MOST_STUCK} imports before have not returned to this day; restart Evonic to be rid of them")
 
@@ -55,15 +54,15 @@ def bounded(name: str, limit: Callable[[], float], action: Callable[[], Any]) ->
             action()
         except BaseException as error:
             errors.append(error)
-        finally:
-            done.set()
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     # The limit is in the host's database, and hardly ever needed: it is asked for when it is.
-    if not done.wait(SHORTEST):
+    thread.join(SHORTEST)
+    if thread.is_alive():
         seconds = max(limit(), SHORTEST)
-        if not done.wait(seconds - SHORTEST):
+        thread.join(seconds - SHORTEST)
+        if thread.is_alive():
             _end(thread)
             raise Stuck(
                 f"the import did not return within {seconds:g} s and is left to itself: something at the top "

@@ -9,11 +9,10 @@ import contextlib
 import functools
 import logging
 import threading
-import time
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional
 
-from . import holders, lifecycle, manifest, wire
+from . import holders, lifecycle, wire
 from . import snapshot as snapshots
 from .contain import Stuck, bounded, contained
 from .generation import Generation, StagedGeneration, adopted
@@ -24,7 +23,8 @@ from .kinds.base import recording
 from .kinds.events import EventHandlers, Slot
 from .kinds.templates import TemplateFiles
 from .prepared import Preparations, Prepared
-from .report import Reporter, describe
+from .report import describe
+from .run import Rejected, Run
 from .snapshot import Checked, Snapshot
 from .wire import Outcome, Problem
 
@@ -34,15 +34,6 @@ _logger = logging.getLogger("evonic_lsp")
 IMPORT_LIMIT = 10.0
 _DRAIN = 1.0
 _RETIRE = 60.0
-
-
-class Rejected(Exception):
-    """The new code does not come to serve. `status` is the outcome's."""
-
-    def __init__(self, status: str, problems: List[Problem]) -> None:
-        super().__init__(status)
-        self.status = status
-        self.problems = problems
 
 
 class Engine:
@@ -107,7 +98,7 @@ class Engine:
         """Does for the reload of `plugin` that is expected what can be done before it: nothing of it runs."""
         if not self.host.exists(plugin) or not self.host.enabled(plugin):
             return
-        run = _Run(self, plugin, wire.SAVE)
+        run = Run(self, plugin, wire.SAVE)
         old, run.snapshot = self.current(plugin), self.read(plugin)
         prepared = self._prepared(plugin)
         served = prepared.snapshot if prepared is not None else old.snapshot if old is not None else None
@@ -121,7 +112,7 @@ class Engine:
     def reload(self, plugin: str, asked_by: str) -> Outcome:
         """Makes what is on disk serve, or says why not. Never raises for what the plugin's code does."""
         try:
-            return _Run(self, plugin, asked_by).outcome()
+            return Run(self, plugin, asked_by).outcome()
         finally:
             self.preparations.forget([plugin])
 
@@ -130,7 +121,7 @@ class Engine:
         snapshot, prepared = snapshots.read(plugin, self.host.folder(plugin)), self._prepared(plugin)
         return prepared.snapshot if prepared is not None and snapshot.same_as(prepared.snapshot) else snapshot
 
-    def load(self, run: _Run, old: Optional[Generation]) -> None:
+    def load(self, run: Run, old: Optional[Generation]) -> None:
         """The transaction. Raises :class:`Rejected`, having changed nothing."""
         checked = run.step("check", lambda: self._check(run, old))
         number = self._numbers.get(run.plugin, 0) + 1
@@ -151,7 +142,7 @@ class Engine:
             self._afterwards(run, "holders", lambda: self._name_holders(run, old, new, found))
         snapshots.forget_bytecode(run.snapshot)
 
-    def refresh(self, run: _Run, old: Generation) -> None:
+    def refresh(self, run: Run, old: Generation) -> None:
         """What :meth:`load` is where only templates have changed: no code runs, and `old` goes on."""
         run.step("check", lambda: self._check(run, old))
         run.step("commit", lambda: self._templates.replace(run.plugin, run.snapshot))
@@ -176,7 +167,7 @@ class Engine:
     def _prepared(self, plugin: str) -> Optional[Prepared]:
         return self.preparations.get(plugin, self.current(plugin))
 
-    def _checked(self, run: _Run, old: Optional[Generation]) -> Checked:
+    def _checked(self, run: Run, old: Optional[Generation]) -> Checked:
         prepared = self._prepared(run.plugin)
         if prepared is not None and prepared.snapshot is run.snapshot:
             return prepared.checked
@@ -187,14 +178,14 @@ class Engine:
             checked.problems += kind.check(old.snapshot if old is not None else None, run.snapshot)
         return checked
 
-    def _check(self, run: _Run, old: Optional[Generation]) -> Checked:
+    def _check(self, run: Run, old: Optional[Generation]) -> Checked:
         checked = self._checked(run, old)
         run.problems += checked.problems
         if checked.failed:
             raise Rejected(wire.REJECTED, run.problems)
         return checked
 
-    def _stage(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
+    def _stage(self, run: Run, old: Optional[Generation], new: StagedGeneration) -> None:
         """The plugin's own code, both: its modules are imported, and its blueprint registers itself."""
 
         def load() -> None:
@@ -205,7 +196,7 @@ class Engine:
             run.step("import", load)
         run.step("validate", lambda: self._validate(run, old, new))
 
-    def _validate(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
+    def _validate(self, run: Run, old: Optional[Generation], new: StagedGeneration) -> None:
         with recording(new):
             for kind in self.kinds:
                 run.problems += kind.declare(new)
@@ -215,7 +206,7 @@ class Engine:
         if any(problem.severity == "error" for problem in run.problems):
             raise Rejected(wire.REJECTED, run.problems)
 
-    def _hand_over(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
+    def _hand_over(self, run: Run, old: Optional[Generation], new: StagedGeneration) -> None:
         def hand_over() -> None:
             with recording(new):
                 lifecycle.hand_over(self.host, old, new)
@@ -223,7 +214,7 @@ class Engine:
         if lifecycle.function(old, lifecycle.SAVE) and lifecycle.function(new, lifecycle.RESTORE):
             self._plugins_own(run, hand_over)
 
-    def _commit(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
+    def _commit(self, run: Run, old: Optional[Generation], new: StagedGeneration) -> None:
         with contextlib.ExitStack() as undo:
             try:
                 for kind in self.kinds:
@@ -234,7 +225,7 @@ class Engine:
             self._begin(run, old, new)
             undo.pop_all()
 
-    def _begin(self, run: _Run, old: Optional[Generation], new: StagedGeneration) -> None:
+    def _begin(self, run: Run, old: Optional[Generation], new: StagedGeneration) -> None:
         """``on_unload`` of the old version, ``on_load`` of the new one, which may still refuse."""
         if lifecycle.function(old, lifecycle.ON_UNLOAD) and old is not None:
             self._events.slot(run.plugin).wait(old, _DRAIN)
@@ -258,7 +249,7 @@ class Engine:
         except (Exception, SystemExit) as error:
             _logger.error("%s goes on, but its on_load failed: %s", plugin, describe(error), exc_info=True)
 
-    def _plugins_own(self, run: _Run, action: Callable[[], Any]) -> None:
+    def _plugins_own(self, run: Run, action: Callable[[], Any]) -> None:
         """Runs the plugin's own code; what it raises, `SystemExit` among it, is a rejection."""
         try:
             self._bounded(run.plugin, action)
@@ -272,7 +263,7 @@ class Engine:
     def _bounded(self, plugin: str, action: Callable[[], Any]) -> None:
         bounded(f"evonic-lsp import {plugin}", lambda: _seconds(self.host.option("IMPORT_LIMIT", "")), action)
 
-    def _afterwards(self, run: _Run, step: str, action: Callable[[], Any]) -> None:
+    def _afterwards(self, run: Run, step: str, action: Callable[[], Any]) -> None:
         """The new version serves already: what fails now is a warning."""
         try:
             run.step(step, action)
@@ -308,13 +299,13 @@ class Engine:
         for kind in self.kinds:
             problems += kind.linger(old)
 
-    def _found_before(self, run: _Run, old: Optional[Generation]) -> Optional[List[Holder]]:
+    def _found_before(self, run: Run, old: Optional[Generation]) -> Optional[List[Holder]]:
         """Who holds `old`, if that was looked for already and nobody has come to hold it since."""
         prepared = self._prepared(run.plugin)
         search = prepared.holders if prepared is not None else None
         return search.found if search is not None and old is not None and not search.outdated(old) else None
 
-    def _name_holders(self, run: _Run, old: Generation, new: Generation, found: Optional[List[Holder]]) -> None:
+    def _name_holders(self, run: Run, old: Generation, new: Generation, found: Optional[List[Holder]]) -> None:
         if not holders.possible(run.plugin):
             return
         if found is None:
@@ -324,98 +315,6 @@ class Engine:
         if found:
             message = f"code outside of plugins still holds the version before: {holders.describe(found)}"
             run.problems.append(Problem("old-version", message, "information"))
-
-
-class _Run:
-    """One request to reload: its clock, its problems, its outcome."""
-
-    def __init__(self, engine: Engine, plugin: str, asked_by: str) -> None:
-        self.engine = engine
-        self.plugin = plugin
-        self.asked_by = asked_by
-        self.problems: List[Problem] = []
-        self.timings: Dict[str, float] = {}
-        self._started = time.perf_counter()
-        self.snapshot: Snapshot = Snapshot(plugin, engine.host.folder(plugin), {}, {})
-        self.reporter = Reporter(
-            plugin, engine.host.plugins_dir, engine.host.root, lambda file: self.snapshot.text(file)
-        )
-
-    def step(self, name: str, action: Callable[[], Any]) -> Any:
-        """The result of `action`, whose milliseconds are noted."""
-        started = time.perf_counter()
-        try:
-            return action()
-        finally:
-            self.timings[name] = round((time.perf_counter() - started) * 1000, 3)
-
-    def outcome(self) -> Outcome:
-        old = self.engine.current(self.plugin)
-        try:
-            return self._outcome(old)
-        except Rejected as rejected:
-            self.problems = rejected.problems
-            return self._result(rejected.status, self._why(rejected.problems, old))
-        except (Exception, SystemExit) as error:  # a fault of ours: told like any other, and the queue goes on
-            _logger.exception("the reload of %s failed", self.plugin)
-            self.problems = [*self.problems, self.reporter.problem(error)]
-            return self._result(wire.ROLLED_BACK, self._why(self.problems, old))
-
-    def _outcome(self, old: Optional[Generation]) -> Outcome:
-        host, engine = self.engine.host, self.engine
-        looked = self.asked_by == wire.SAVE and engine.preparations.just_now(self.plugin)
-        if not host.exists(self.plugin) or not (looked or host.enabled(self.plugin)):
-            gone = "was removed" if not host.exists(self.plugin) else "is switched off in Evonic"
-            if old is None:
-                return self._result(wire.DISABLED, f"{self.plugin} {gone}{self._way_back()}")
-            engine.unload(self.plugin)
-            return self._result(wire.UNLOADED, f"{self.plugin} {gone} and was unloaded")
-        self.snapshot = self.step("snapshot", lambda: engine.read(self.plugin))
-        if self.asked_by == wire.SAVE and old is not None and old.complete and self.snapshot.same_as(old.snapshot):
-            self.problems = old.warnings
-            return self._result(wire.UNCHANGED, "unchanged: these bytes are what is running")
-        changed = snapshots.changed(old.snapshot if old else None, self.snapshot)
-        templates = bool(changed) and all(file.startswith(snapshots.TEMPLATES) for file in changed)
-        if old is not None and old.complete and templates and self.asked_by == wire.SAVE:
-            engine.refresh(self, old)
-            return self._result(wire.RELOADED, "templates reloaded")
-        engine.load(self, old)
-        return self._result(wire.RELOADED, "reloaded")
-
-    def _way_back(self) -> str:
-        """What to do about a plugin that is switched off."""
-        if not self.engine.host.exists(self.plugin):
-            return ""
-        taken = self.engine.read(self.plugin)
-        wrong = manifest.check(self.plugin, taken.files.get(manifest.NAME))[:1]
-        for each in wrong:  # Evonic does not see the plugin, and would say that there is none
-            line = f"line {each.place.start_line + 1}: " if each.place else ""
-            return f"; before it can be switched on, mend its manifest: {line}{each.message}"
-        return f"; switch it on with `./evonic plugin enable {self.plugin}` or on the web page"
-
-    def _why(self, problems: List[Problem], old: Optional[Generation]) -> str:
-        first = next(problem for problem in problems if problem.severity == "error")
-        where = f"{first.place.file}:{first.place.start_line + 1}: " if first.place else ""
-        if old is None or not old.complete:
-            serving = "nothing of this plugin is running"
-        else:
-            serving = "the version of " + time.strftime("%H:%M:%S", time.localtime(old.loaded_at)) + " goes on serving"
-        return f"{where}{first.message.splitlines()[0]} ({serving})"
-
-    def _result(self, status: str, message: str) -> Outcome:
-        serving = self.engine.serving(self.plugin)
-        return Outcome(
-            plugin=self.plugin,
-            status=status,
-            message=message,
-            asked_by=self.asked_by,
-            duration_ms=round((time.perf_counter() - self._started) * 1000, 3),
-            generation=serving.number if serving else None,
-            loaded_at=serving.loaded_at if serving else None,
-            at=time.time(),
-            problems=list(self.problems),  # a copy: an import that is stuck may go on some day
-            timings=dict(self.timings),
-        )
 
 
 def _seconds(text: str) -> float:

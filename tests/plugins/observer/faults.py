@@ -39,7 +39,7 @@ def heal():
 
 
 def _patch_step(name, failure, after):
-    run = sys.modules[type(bridge().engine).__module__]._Run
+    run = sys.modules[type(bridge().engine).__module__].Run
     step = run.step
 
     def failing(self, this, action):
