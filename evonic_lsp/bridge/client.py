@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
+import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 from . import rendezvous, wire
 from .rendezvous import Announcement
 
+_CHUNK = 65536
+
 
 class NoHost(Exception):
     """No running host was reached; the text says what to do."""
+
+
+class NoAnswer(NoHost):
+    """Somebody announced a host, but it does not answer, or no longer. `why`: what happened, in a few words."""
+
+    def __init__(self, host: Announcement, why: str) -> None:
+        doctor = f"evonic-lsp doctor --evonic {shlex.quote(host.root)}" if host.root else "evonic-lsp doctor"
+        where = f"Evonic at {host.root} (pid {host.pid})" if host.root else f"the host at {host.endpoint}"
+        super().__init__(f"{where} does not answer: is it stopped or ending? `{doctor}`, or restart it ({why})")
+        self.why = why
 
 
 def find(root: Optional[Path] = None) -> Announcement:
@@ -22,12 +36,16 @@ def find(root: Optional[Path] = None) -> Announcement:
     roots = {host.root for host in hosts}
     if not hosts:
         where = f"no running Evonic with the bridge at {root}" if root else "no running Evonic with the bridge found"
+        named = shlex.quote(str(root)) if root else "ROOT"
         raise NoHost(
-            f"{where}. Start it, or put the bridge in first: `evonic-lsp install {root or 'ROOT'}` "
+            f"{where}. Start it, or put the bridge in first: `evonic-lsp install {named}` "
             "(`evonic-lsp doctor` tells what is missing)"
         )
     if len(roots) > 1:
-        raise NoHost("several Evonics are running; say which one with --evonic ROOT: " + ", ".join(sorted(roots)))
+        raise NoHost(
+            "several Evonics are running; say which one with --evonic ROOT: "
+            + ", ".join(map(shlex.quote, sorted(roots)))
+        )
     return hosts[0]
 
 
@@ -74,9 +92,13 @@ class Client:
 
     def __init__(self, host: Announcement, name: str, timeout: float = 5.0) -> None:
         self.timeout = timeout
-        self._socket = connect(host.endpoint, timeout)
-        self._stream = self._socket.makefile("rb")
+        self._announced = host
+        self._unread = bytearray()
         self._number = 0
+        try:
+            self._socket = connect(host.endpoint, timeout)
+        except NoHost as error:
+            raise NoAnswer(host, str(error)) from error
         me = {"protocol": wire.PROTOCOL, "version": wire.VERSION, "client": name, "token": host.token}
         try:
             self.host = wire.from_json(wire.HostStatus, self.call("initialize", me))
@@ -92,31 +114,31 @@ class Client:
 
     def close(self) -> None:
         """Ends the connection."""
-        self._stream.close()
         self._socket.close()
 
     def call(self, method: str, params: Dict[str, Any], timeout: Optional[float] = None) -> Any:
-        """The result of a request. Raises :class:`wire.WireError` if it is an error, :class:`NoHost` if the host
+        """The result of a request. Raises :class:`wire.WireError` if it is an error, :class:`NoAnswer` if the host
         went away or did not answer within `timeout` seconds (0: wait without limit)."""
         self._number += 1
-        self._socket.settimeout(self.timeout if timeout is None else timeout or None)
+        seconds = self.timeout if timeout is None else timeout
+        until = time.monotonic() + seconds if seconds else None
         try:
+            self._socket.settimeout(_left(until))
             self._socket.sendall(wire.request(self._number, method, params))
             while True:
-                message = self._read()
-                if message.get("id") == self._number and "method" not in message:
+                message = self._read(until)
+                if "method" not in message and (message.get("id") == self._number or _about_any(message)):
                     return wire.result_of(message)
-                if message.get("id") is None and "error" in message:
-                    wire.result_of(message)
+        except socket.timeout:
+            raise NoAnswer(self._announced, f"nothing came to {method} within {seconds:g} s") from None
         except OSError as error:
-            raise NoHost(f"the host did not answer {method}: {error}") from error
+            raise NoAnswer(self._announced, f"{method}: {error.strerror or error}") from error
 
     def notifications(self) -> Iterator[Tuple[str, Any]]:
         """What the host says from now on, (method, params) each, until it goes away."""
-        self._socket.settimeout(None)
         while True:
             try:
-                message = self._read()
+                message = self._read(None)
             except (NoHost, OSError):
                 return
             if "method" in message:
@@ -136,8 +158,36 @@ class Client:
         method = "hotreload/enable" if enabled else "hotreload/disable"
         return wire.from_json(wire.HostStatus, self.call(method, {"plugin": plugin} if plugin else {}))
 
-    def _read(self) -> Dict[str, Any]:
-        line = self._stream.readline(wire.MAX_MESSAGE + 1)
-        if not line.endswith(b"\n"):
-            raise NoHost("the host closed the connection")
+    def _read(self, until: Optional[float]) -> Dict[str, Any]:
+        """The next message, if all of it is there at `until`, a time of the monotonic clock."""
+        searched = 0
+        while True:
+            end = self._unread.find(b"\n", searched)
+            if end >= 0:
+                break
+            searched = len(self._unread)
+            self._socket.settimeout(_left(until))
+            more = self._socket.recv(_CHUNK)
+            if not more or searched > wire.MAX_MESSAGE:
+                raise NoAnswer(self._announced, "the connection was closed" if not more else "a message without end")
+            self._unread += more
+        line = bytes(self._unread[: end + 1])
+        del self._unread[: end + 1]
         return wire.decode(line)
+
+
+def _left(until: Optional[float]) -> Optional[float]:
+    if until is None:
+        return None
+    left = until - time.monotonic()
+    if left <= 0:
+        raise socket.timeout("timed out")
+    return left
+
+
+def _about_any(message: Dict[str, Any]) -> bool:
+    """Whether it is the error of a host that could not read a request, and so not whose it was: no other answer will
+    come. Other errors without a number belong to notifications."""
+    error = message.get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return message.get("id") is None and code in (wire.PARSE_ERROR, wire.INVALID_REQUEST)

@@ -100,17 +100,17 @@ def outcome(result: Outcome) -> str:
     """The sentence about a reload that worked, or that was not tried."""
     generation = "" if result.generation is None else f", generation {result.generation}"
     message = one_line(result.message)
-    text = message if result.plugin in message.split() else f"{result.plugin}: {message}"
+    text = message if result.plugin in message.split() else f"{one_line(result.plugin)}: {message}"
     return f"{text} ({_duration(result.duration_ms)}{generation})"
 
 
 def still_serving(result: Outcome) -> str:
-    """The sentence about what serves after a reload that failed."""
-    head = f"{result.plugin} was not reloaded ({one_line(result.status)}): "
+    """The sentence about what serves after a reload that failed, and what to do."""
+    head = f"{one_line(result.plugin)} was not reloaded ({one_line(result.status)}): "
     if result.generation is None:
-        return head + "nothing of this plugin is running"
+        return head + "nothing of this plugin is running; fix it, then save or reload"
     since = "" if result.loaded_at is None else f" of {_clock(result.loaded_at)}"
-    return f"{head}the old version{since} (generation {result.generation}) goes on serving"
+    return f"{head}the old version{since} (generation {result.generation}) goes on serving; fix it, then save or reload"
 
 
 def _clock(at: float) -> str:

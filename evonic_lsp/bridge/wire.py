@@ -22,6 +22,8 @@ from typing import Any, Dict, List, Optional, Type, TypeVar
 PROTOCOL = 1
 VERSION = "0.1.0"
 BRIDGE_ID = "evonic_lsp"
+# What to do for a newer evonic-lsp, or for all of this one. It is not on PyPI.
+UPGRADE = "`git pull`, then `pipx install --force .` in your clone of evonic-lsp"
 MAX_MESSAGE = 4 * 1024 * 1024
 _LONGEST_ERROR = 1000
 
@@ -373,6 +375,6 @@ def check_protocol(protocol: Any, version: Any) -> None:
     raise WireError(
         WRONG_PROTOCOL,
         f"this side speaks protocol {PROTOCOL} (evonic-lsp {VERSION}), the other {protocol!r} (evonic-lsp {version}). "
-        "Run `pip install --upgrade evonic-lsp`, then `evonic-lsp install ROOT`, and restart Evonic.",
+        f"Bring both to one version: {UPGRADE}, then `evonic-lsp install ROOT`, and restart Evonic.",
         {"protocol": PROTOCOL, "version": VERSION},
     )

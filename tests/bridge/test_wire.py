@@ -93,6 +93,6 @@ def test_what_is_no_plugin_id(value):
 
 
 def test_another_protocol_is_told_what_to_run():
-    with pytest.raises(WireError, match=r"pip install --upgrade.*install ROOT.*restart") as caught:
+    with pytest.raises(WireError, match=r"git pull.*pipx install --force \..*install ROOT.*restart") as caught:
         wire.check_protocol(99, "9.9")
     assert caught.value.code == wire.WRONG_PROTOCOL

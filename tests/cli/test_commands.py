@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import threading
 from concurrent.futures import Future
 
 import pytest
-from cli_helpers import rejected, reloaded, status_of
+from cli_helpers import FakeHost, rejected, reloaded, status_of
 
 from evonic_lsp.bridge import client as clients
 from evonic_lsp.bridge import rendezvous, text, wire
-from evonic_lsp.bridge.client import Client
+from evonic_lsp.bridge.client import Client, NoAnswer
 from evonic_lsp.bridge.wire import LogEntry, PluginInfo, Problem, WireError
 
 NOT_UNDERSTOOD = "the host's answer is not understood; is it of another version? `evonic-lsp doctor` tells"
@@ -47,14 +48,17 @@ def test_a_failed_reload_is_printed_as_an_editor_shows_it(run, host):
     assert (source, carets) == ("    x = y", "        ^")
     assert note == "  plugins/kanban/db.py:10:1: note: in go"
     assert serving.startswith("kanban was not reloaded (rejected): the old version of ")
-    assert serving.endswith("(generation 3) goes on serving")
+    assert serving.endswith("(generation 3) goes on serving; fix it, then save or reload")
 
 
 def test_a_failed_reload_of_what_never_ran(run, host):
     host.answers["plugin/reload"] = reloaded(status=wire.STUCK, message="no end", generation=None, loaded_at=None)
     done = run("reload", "kanban")
     assert done.exit_code == 1
-    assert done.stderr == "error: no end\nkanban was not reloaded (stuck): nothing of this plugin is running\n"
+    assert done.stderr.splitlines() == [
+        "error: no end",
+        "kanban was not reloaded (stuck): nothing of this plugin is running; fix it, then save or reload",
+    ]
 
 
 def test_warnings_are_told_and_do_not_fail(run, host):
@@ -253,10 +257,10 @@ def test_several_hosts(run, host, root, tmp_path, runtime_dir):
 
 def test_a_host_of_another_protocol(run, host, monkeypatch):
     monkeypatch.setattr(clients.wire, "PROTOCOL", 2)
-    host.answers["initialize"] = WireError(wire.WRONG_PROTOCOL, "Run `pip install --upgrade evonic-lsp`")
+    host.answers["initialize"] = WireError(wire.WRONG_PROTOCOL, "Run `pipx install`")
     done = run("reload", "kanban")
     assert done.exit_code == 3
-    assert "pip install --upgrade evonic-lsp" in done.stderr
+    assert "Run `pipx install`" in done.stderr
 
 
 @pytest.mark.parametrize("command", HOST_COMMANDS)
@@ -290,22 +294,84 @@ def test_a_socket_that_is_not_a_host(run, tmp_path, runtime_dir, said, command):
     assert done.stderr.startswith("evonic-lsp: ")
 
 
-def test_a_host_that_does_not_answer(run, host, monkeypatch):
+@pytest.fixture
+def impatient(monkeypatch):
     monkeypatch.setattr(Client.__init__, "__defaults__", (0.05,))
+
+
+def unanswered(root, why):
+    """What is said of a host that gives no answer."""
+    doctor = f"evonic-lsp doctor --evonic {shlex.quote(str(root))}"
+    return (
+        f"evonic-lsp: Evonic at {root} (pid {os.getpid()}) does not answer: is it stopped or ending? `{doctor}`, or "
+        f"restart it ({why})\n"
+    )
+
+
+def test_a_host_that_does_not_answer(run, host, root, impatient):
     waiting = threading.Event()
     host.answers["hotreload/status"] = lambda params: waiting.wait(5)
     done = run("hotreload-status")
     waiting.set()
-    assert done.exit_code == 3
-    assert "did not answer hotreload/status" in done.stderr
+    why = "nothing came to hotreload/status within 0.05 s"
+    assert (done.exit_code, done.stderr) == (3, unanswered(root, why))
 
 
-def test_a_host_that_ends_meanwhile(run, host):
+def test_a_host_that_only_talks_does_not_answer(host, impatient):
+    silent, answered = threading.Event(), threading.Event()
+
+    def talk(params):
+        while not silent.is_set():
+            host.log("kanban", "and another thing")
+        answered.set()
+
+    host.answers["hotreload/status"] = talk
+    with Client(clients.find(), "test") as client, pytest.raises(NoAnswer, match="nothing came to hotreload/status"):
+        client.status()
+    silent.set()
+    assert answered.wait(5)
+
+
+def test_a_host_that_has_just_ended(run, make_root):
+    root = make_root("a place")
+    fake = FakeHost(root)
+    fake.listener.start()
+    (announced,) = rendezvous.hosts(root)
+    os.unlink(announced.endpoint[len("unix:") :])
+    done = run("reload", "kanban", "--evonic", root)
+    fake.listener.stop()
+    why = f"cannot connect to {announced.endpoint}: No such file or directory"
+    assert (done.exit_code, done.stderr) == (3, unanswered(root, why))
+    assert "--evonic '/" in done.stderr
+    done = run("reload", "kanban", "--evonic", root)
+    assert f"`evonic-lsp install '{root}'`" in done.stderr
+
+
+def test_a_host_that_ends_meanwhile(run, host, root):
     stopping = threading.Thread(target=host.listener.stop)
     host.answers["plugin/reload"] = lambda params: stopping.start() or Future()
     done = run("reload", "kanban")
     stopping.join()
-    assert (done.exit_code, done.stderr) == (3, "evonic-lsp: the host closed the connection\n")
+    assert (done.exit_code, done.stderr) == (3, unanswered(root, "the connection was closed"))
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"), [(wire.PARSE_ERROR, True), (wire.INVALID_REQUEST, True), (wire.METHOD_NOT_FOUND, False)]
+)
+def test_an_error_of_nobodys_request(root, code, raised):
+    """A host that could not read a request cannot say whose it was; other errors belong to a notification."""
+    ours, theirs = socket.socketpair()
+    announced = rendezvous.Announcement(1, "0", 7, str(root), "", "unix:/nowhere", 1.0)
+    with theirs, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clients, "connect", lambda endpoint, timeout: ours)
+        theirs.sendall(wire.response(1, status_of(root)) + wire.failure(None, WireError(code, "what?")))
+        theirs.sendall(wire.response(2, 42))
+        with Client(announced, "test") as client:
+            if raised:
+                with pytest.raises(WireError, match="what\\?"):
+                    client.call("plugin/reload", {})
+            else:
+                assert client.call("plugin/reload", {}) == 42
 
 
 def test_an_answer_that_is_none(run, host):

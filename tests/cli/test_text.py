@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evonic_lsp.bridge import text
-from evonic_lsp.bridge.wire import Place, Problem, Related
+from evonic_lsp.bridge.wire import Outcome, Place, Problem, Related
 
 
 def place(line: str, start: int, end: int, end_line: int = 0) -> Place:
@@ -75,6 +75,12 @@ def test_a_file_outside_of_the_plugins():
 )
 def test_nothing_steers_the_terminal(hostile, shown):
     assert text.clean(hostile) == shown
+
+
+def test_a_plugin_of_a_hostile_name_steers_nothing_either():
+    hostile = Outcome("a\x1b[2Jb", "rejected", "no", "manual", generation=1)
+    for shown in (text.outcome(hostile), text.still_serving(hostile)):
+        assert shown.startswith("a\\x1b[2Jb")
 
 
 @pytest.mark.parametrize(
