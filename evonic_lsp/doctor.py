@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import install, versions
 from .bridge import rendezvous, text, wire
-from .bridge.client import Client, NoHost
+from .bridge.client import Client, NoAnswer
 from .bridge.rendezvous import Announcement
-from .bridge.wire import HostStatus, WireError
+from .bridge.wire import HostStatus, Outcome, PluginInfo, WireError
 from .roots import NotEvonic, check_root
 
 OK = "ok"
@@ -59,6 +59,11 @@ def checks(root: Path | None) -> Iterator[Check]:
     yield from _host(root, hosts)
 
 
+def _named(root: Path | None) -> str:
+    """A root as one types it in a shell."""
+    return shlex.quote(str(root)) if root else "ROOT"
+
+
 # ── This side ──
 
 
@@ -67,8 +72,7 @@ def _versions() -> Iterator[Check]:
     libraries = versions.libraries()
     absent = [name for name, version in libraries.items() if version is None]
     if absent:
-        fix = f"{sys.executable} -m pip install --upgrade evonic-lsp"
-        yield Check(FAIL, f"not installed beside evonic-lsp: {', '.join(absent)}", fix)
+        yield Check(FAIL, f"not installed beside evonic-lsp: {', '.join(absent)}", wire.UPGRADE)
     if len(absent) < len(libraries):
         yield Check(OK, ", ".join(f"{name} {version}" for name, version in libraries.items() if version is not None))
 
@@ -79,7 +83,7 @@ def _runtime_dirs() -> Iterator[Check]:
         wrong = _wrong_with(folder)
         usable += not wrong
         if wrong:
-            yield Check(WARN, f"the runtime directory cannot be used: {wrong}", f"ls -ld {folder}")
+            yield Check(WARN, f"the runtime directory cannot be used: {wrong}", f"ls -ld {shlex.quote(str(folder))}")
         else:
             yield Check(OK, f"runtime directory {folder}")
     if not usable:
@@ -106,7 +110,7 @@ def _wrong_with(folder: Path) -> str:
 
 
 def _installed(root: Path) -> Iterator[Check]:
-    put_in = f"evonic-lsp install {root}"
+    put_in = f"evonic-lsp install {_named(root)}"
     folder = install.folder_of(root)
     version = install.version_in(folder)
     if hasattr(os, "getuid") and root.stat().st_uid not in (os.getuid(), 0):
@@ -129,15 +133,16 @@ def _enabled(root: Path) -> Check:
     try:
         listed = install.evonic(root, "plugin", "list")
     except install.InstallError as error:
-        return Check(FAIL, str(error), f"cd {root} && ./evonic plugin list")
-    enable = f"cd {root} && ./evonic plugin enable {wire.BRIDGE_ID}"
+        return Check(FAIL, str(error), f"cd {_named(root)} && ./evonic plugin list")
+    enable = f"cd {_named(root)} && ./evonic plugin enable {wire.BRIDGE_ID}"
     for line in listed.splitlines():
         words = line.split()
         if words and words[0] == wire.BRIDGE_ID:
             if "enabled" in words:
                 return Check(OK, "the bridge is enabled in Evonic")
             return Check(FAIL, "the bridge is disabled in Evonic", f"{enable}, then restart Evonic")
-    return Check(FAIL, f"Evonic does not list the plugin {wire.BRIDGE_ID}", f"evonic-lsp install {root}")
+    put_in = f"evonic-lsp install {_named(root)}"
+    return Check(FAIL, f"Evonic does not list the plugin {wire.BRIDGE_ID}", put_in)
 
 
 def _socket_path(root: Path) -> Iterator[Check]:
@@ -161,7 +166,8 @@ def _host(root: Path | None, hosts: list[Announcement]) -> Iterator[Check]:
         pid = install.server_pid(root) if root else None
         if pid is None:
             where = f" at {root}" if root else ""
-            fix = f"cd {root or 'ROOT'} && ./evonic start (restart it if it runs)"
+            start = f"cd {_named(root)} && ./evonic start (restart it if it runs)"
+            fix = start if root else "evonic-lsp install ROOT, then start Evonic (restart it if it runs)"
             yield Check(FAIL, f"no running Evonic with the bridge{where}", fix, no_host=True)
         else:
             fix = f"restart Evonic; if that does not help, look for {wire.BRIDGE_ID} in its server.log"
@@ -173,11 +179,11 @@ def _host(root: Path | None, hosts: list[Announcement]) -> Iterator[Check]:
     try:
         with Client(hosts[0], "doctor") as client:
             found = client.status()
-    except NoHost as error:
-        fix = f"restart Evonic (pid {hosts[0].pid})"
-        yield Check(FAIL, f"Evonic (pid {hosts[0].pid}) is not reached: {text.one_line(str(error))}", fix, no_host=True)
+    except NoAnswer as error:
+        what = f"Evonic (pid {hosts[0].pid}) does not answer ({text.one_line(error.why)}): is it stopped or ending?"
+        yield Check(FAIL, what, f"wait until it has ended, or restart it (pid {hosts[0].pid})", no_host=True)
     except WireError as error:
-        fix = f"evonic-lsp install {root or 'ROOT'}, then restart Evonic"
+        fix = f"evonic-lsp install {_named(root)}, then restart Evonic"
         yield Check(FAIL, f"Evonic (pid {hosts[0].pid}) refuses: {text.one_line(error.message)}", fix, no_host=True)
     else:
         yield from _reached(root, found)
@@ -188,7 +194,8 @@ def _reached(root: Path | None, found: HostStatus) -> Iterator[Check]:
     if root is not None and install.outdated(root):
         yield Check(WARN, "it runs the bridge that it started with, not the one installed since", "restart Evonic")
     for note in found.degraded:
-        yield Check(WARN, f"in this Evonic: {text.one_line(note)}", "pip install --upgrade evonic-lsp")
+        fix = f"for one that knows it: {wire.UPGRADE}; then evonic-lsp install {_named(root)} and restart Evonic"
+        yield Check(WARN, f"in this Evonic: {text.one_line(note)}", fix)
     if found.enabled:
         yield Check(OK, "hot reload is on")
     else:
@@ -203,4 +210,14 @@ def _reached(root: Path | None, found: HostStatus) -> Iterator[Check]:
             yield Check(WARN, f"{plugin.id} is switched off in Evonic", f"./evonic plugin enable {plugin.id}")
         if plugin.outcome is not None and plugin.outcome.failed:
             what = f"{plugin.id} on disk is not what serves: {text.one_line(plugin.outcome.message)}"
-            yield Check(WARN, what, f"evonic-lsp reload {plugin.id}")
+            yield Check(WARN, what, _fix_of(plugin, plugin.outcome))
+
+
+def _fix_of(plugin: PluginInfo, failed: Outcome) -> str:
+    then = "and save" if plugin.hotreload else f"then evonic-lsp reload {plugin.id}"
+    places = (problem.place for problem in failed.problems if problem.severity == "error")
+    place = next((place for place in places if place is not None), None)
+    if place is None:
+        return f"fix it {then}"
+    file = place.file if place.plugin in (None, plugin.id) else f"plugins/{place.plugin}/{place.file}"
+    return f"fix {text.one_line(file)}:{place.start_line + 1} {then}"

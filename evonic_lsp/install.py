@@ -6,8 +6,10 @@ nothing. Its ``plugin uninstall`` leaves the plugin enabled for whatever comes n
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,8 +24,11 @@ from .roots import check_root
 
 SOURCE = Path(bridge.__file__).parent
 _VERSION = re.compile(r'^VERSION = "([^"]+)"', re.MULTILINE)
-# Evonic's command line loads every enabled plugin before it does anything.
+_logger = logging.getLogger("evonic_lsp")
+# Seconds: Evonic's command line loads every enabled plugin before it does anything. What takes longer than patience
+# is told, by the log: a command line without a log shows it on stderr.
 _LIMIT = 120.0
+_PATIENCE = 3.0
 
 
 class InstallError(Exception):
@@ -72,25 +77,42 @@ def evonic(root: Path, *arguments: str) -> str:
     # The sandbox has no environment of its own and takes this one; the real Evonic does not read the variable.
     environment = {"EVONIC_PYTHON": sys.executable, **os.environ}
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             [str(root / "evonic"), *arguments],
             cwd=root,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=_LIMIT,
-        )
+        ) as process:
+            try:
+                output = _patiently(process, f"`{shown}` in {root}")
+            except BaseException:
+                process.kill()
+                raise
     except subprocess.TimeoutExpired:
         message = f"`{shown}` in {root} did not end within {_LIMIT:g} s: does a plugin wait when it is loaded?"
         raise InstallError(message) from None
     except OSError as error:
-        hint = f"; run `chmod +x {root / 'evonic'}`" if isinstance(error, PermissionError) else ""
+        hint = f"; run `chmod +x {_typed(root / 'evonic')}`" if isinstance(error, PermissionError) else ""
         raise InstallError(f"{root / 'evonic'} cannot be run: {error.strerror or error}{hint}") from error
-    output = done.stdout.decode("utf-8", "replace")
-    if done.returncode != 0:
-        raise InstallError(f"`{shown}` in {root} failed with exit status {done.returncode}{_told(root, output)}")
+    if process.returncode != 0:
+        raise InstallError(f"`{shown}` in {root} failed with exit status {process.returncode}{_told(root, output)}")
     return output
+
+
+def _patiently(process: subprocess.Popen[bytes], shown: str) -> str:
+    try:
+        said, _ = process.communicate(timeout=min(_PATIENCE, _LIMIT))
+    except subprocess.TimeoutExpired:
+        _logger.warning("waiting for %s, which loads every plugin first (for %g s at most) …", shown, _LIMIT)
+        said, _ = process.communicate(timeout=max(_LIMIT - _PATIENCE, 0))
+    return said.decode("utf-8", "replace")
+
+
+def _typed(path: Path) -> str:
+    """A path as one types it in a shell."""
+    return shlex.quote(str(path))
 
 
 def _told(root: Path, output: str) -> str:
@@ -99,7 +121,7 @@ def _told(root: Path, output: str) -> str:
     if "No module named" in output or "no Python interpreter" in output or "Missing required dependency" in output:
         said += (
             "\nEvonic's Python environment is not complete. Run: "
-            f"cd {root} && python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
+            f"cd {_typed(root)} && python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
         )
     return said
 
@@ -173,7 +195,8 @@ def install(root: Path) -> Installed:
     try:
         _switch(root, "enable")
     except InstallError as error:
-        again = f"The bridge lies in {folder}, but is not enabled; then run `evonic-lsp install {root}` again."
+        run = f"`evonic-lsp install {_typed(root)}`"
+        again = f"The bridge lies in {folder}, but is not enabled; then run {run} again."
         raise InstallError(f"{error}\n{again}") from error
     restart, following = _following(root)
     return Installed(folder, state, wire.VERSION, previous, restart, following)
@@ -185,7 +208,7 @@ def _place(folder: Path, previous: str | None) -> str:
             return "linked"
         raise InstallError(
             f"{folder} is a link to {os.readlink(folder)}: a developer's, so it is left alone. "
-            f"Remove the link to install a copy: `rm {folder}`"
+            f"Remove the link to install a copy: `rm {_typed(folder)}`"
         )
     if folder.exists() and not folder.is_dir():
         raise InstallError(f"{folder} is in the way: it is not a folder. Remove it and try again")
@@ -275,10 +298,11 @@ def uninstall(root: Path) -> Uninstalled:
         try:
             _switch(root, "disable")
         except InstallError as error:
-            by_hand = f"Nothing was removed; `rm -r {folder}` removes the bridge by hand."
+            by_hand = f"Nothing was removed; `rm -r {_typed(folder)}` removes the bridge by hand."
             raise InstallError(f"{error}\n{by_hand}") from error
     if folder.is_symlink():
-        return Uninstalled(folder, False, f"`rm {folder}`: it is disabled, but the link is a developer's, so it stays")
+        by_hand = f"`rm {_typed(folder)}`: it is disabled, but the link is a developer's, so it stays"
+        return Uninstalled(folder, False, by_hand)
     with _explained(folder), _holder(folder.parent) as holder:
         os.rename(folder, holder / "old")
     _sweep(root)

@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_helpers import calls, rejected, status_of
+from cli_helpers import calls, rejected, reloaded, status_of
 
 from evonic_lsp import doctor, install, roots, versions
 from evonic_lsp.bridge import rendezvous, wire
-from evonic_lsp.bridge.wire import PluginInfo, WireError
+from evonic_lsp.bridge.wire import PluginInfo, Problem, WireError
 
 ENABLE = "plugin enable evonic_lsp"
 DEAD = 4194305  # above Linux's highest process number
@@ -177,6 +177,21 @@ def test_evonics_own_command_line_cannot_be_run(run, root, monkeypatch):
     assert "did not end within 0.05 s" in run("install", root).stderr
 
 
+def test_a_wait_for_evonics_own_command_line_is_told(root, monkeypatch):
+    """As by a plugin that waits when it is loaded: until the wait is told, here."""
+    (root / "broken").write_text('while [ ! -f "$root/told" ]; do sleep 0.01; done')
+    monkeypatch.setattr(install, "_PATIENCE", 0.05)
+    told = []
+
+    def warning(*message):
+        told.append(message[0] % message[1:])
+        (root / "told").touch()
+
+    monkeypatch.setattr(install._logger, "warning", warning)
+    assert install.install(root).state == "installed"
+    assert told == [f"waiting for `./evonic {ENABLE}` in {root}, which loads every plugin first (for 120 s at most) …"]
+
+
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_no_evonic(run, tmp_path, command):
     done = run(command, tmp_path / "elsewhere")
@@ -275,7 +290,17 @@ def test_nothing_is_installed(run, root):
     assert done.exit_code == 3
     assert f"FAIL the bridge is not installed in {root}/plugins/evonic_lsp\n     -> evonic-lsp install" in done.stdout
     assert "FAIL no running Evonic with the bridge" in done.stdout
-    assert run("doctor").exit_code == 3
+    done = run("doctor")
+    assert done.exit_code == 3
+    assert "-> evonic-lsp install ROOT, then start Evonic" in done.stdout
+
+
+def test_what_is_to_be_typed_is_quoted(run, make_root):
+    root = make_root("a place")
+    checks = [check.fix for check in doctor.checks(root) if check.mark == "fail"]
+    assert checks == [f"evonic-lsp install '{root}'", f"cd '{root}' && ./evonic start (restart it if it runs)"]
+    (root / "evonic").chmod(0o644)
+    assert f"`chmod +x '{root}/evonic'`" in run("install", root).stderr
 
 
 def test_what_is_installed_is_wrong(run, root, folder, host):
@@ -315,7 +340,8 @@ def test_the_host_refuses(run, root, host):
 def test_the_socket_is_gone(run, root, host):
     install.install(root)
     os.unlink(rendezvous.hosts(root)[0].endpoint[5:])
-    assert found(root, "is not reached").mark == "fail"
+    check = found(root, "does not answer")
+    assert (check.mark, "restart it" in check.fix) == ("fail", True)
     assert run("doctor", "--evonic", root).exit_code == 3
 
 
@@ -330,7 +356,10 @@ def test_the_switches_and_the_last_outcomes(root, host):
     assert told["hot reload is off for all plugins"] == "warn"
     assert told["in this Evonic: no templates"] == "warn"
     assert told["kanban is switched off in Evonic"] == "warn"
-    assert found(root, "on disk is not what serves").fix == "evonic-lsp reload kanban"
+    assert found(root, "on disk is not what serves").fix == "fix handler.py:3 and save"
+    stuck = reloaded(status=wire.STUCK, message="no end", problems=[Problem("stuck", "no end")])
+    host.answers["hotreload/status"] = status_of(root, PluginInfo("kanban", "K", "1", True, False, outcome=stuck))
+    assert found(root, "on disk is not what serves").fix == "fix it then evonic-lsp reload kanban"
     host.answers["hotreload/status"] = status_of(root)
     assert found(root, "no plugin is reloaded on save").fix == "evonic-lsp hotreload-enable ID"
 
@@ -364,4 +393,4 @@ def test_a_root_too_deep_for_a_socket(make_root, monkeypatch, tmp_path):
 def test_a_library_is_missing(root, monkeypatch):
     monkeypatch.setattr(versions, "NEEDS", ("click", "no-such-library"))
     check = found(root, "no-such-library")
-    assert (check.mark, "pip install" in check.fix) == ("fail", True)
+    assert (check.mark, check.fix) == ("fail", wire.UPGRADE)
