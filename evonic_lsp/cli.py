@@ -20,10 +20,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARKS = {"ok": "ok   ", "warn": "warn ", "fail": "FAIL "}
 
 
-def _evonic(command: F) -> F:
-    hint = "The folder of the Evonic to speak to. [default: the one around this folder, else the only one that runs]"
+def _evonic_option(hint: str) -> Callable[[F], F]:
     folder = click.Path(path_type=Path)
-    return click.option("--evonic", "root", type=folder, callback=_checked, metavar="ROOT", help=hint)(command)
+    return click.option("--evonic", "root", type=folder, callback=_checked, metavar="ROOT", help=hint)
 
 
 def _checked(context: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
@@ -31,6 +30,11 @@ def _checked(context: click.Context, param: click.Parameter, value: Path | None)
         return value and check_root(value)
     except (NotEvonic, OSError, ValueError) as error:
         raise click.BadParameter(text.clean(str(error)), context, param) from error
+
+
+_evonic = _evonic_option(
+    "The folder of the Evonic to speak to. [default: the one around this folder, else the only one that runs]"
+)
 
 
 def _here(root: Path | None) -> Path | None:
@@ -158,7 +162,7 @@ def reload(plugin: str, root: Path | None) -> None:
 @click.argument("plugin", metavar="[ID]", required=False, shell_complete=_plugins)
 @_evonic
 def hotreload_enable(plugin: str | None, root: Path | None) -> None:
-    """Reload the plugin ID whenever it is saved; without ID, turn hot reload on for all chosen."""
+    """Reload the plugin ID whenever it is saved; without ID, turn the global switch on."""
     _exit(commands.switch(_here(root), True, plugin))
 
 
@@ -166,7 +170,7 @@ def hotreload_enable(plugin: str | None, root: Path | None) -> None:
 @click.argument("plugin", metavar="[ID]", required=False, shell_complete=_plugins)
 @_evonic
 def hotreload_disable(plugin: str | None, root: Path | None) -> None:
-    """Stop reloading the plugin ID on save; without ID, turn hot reload off for all."""
+    """Stop reloading the plugin ID on save; without ID, turn the global switch off."""
     _exit(commands.switch(_here(root), False, plugin))
 
 
@@ -203,9 +207,9 @@ def serve(stdio: bool) -> None:
 
 
 @main.command()
-@_evonic
+@_evonic_option("An Evonic to show it in: in a copy of its code. [default: the sandbox that comes with evonic-lsp]")
 def demo(root: Path | None) -> None:
-    """Watch the whole job end to end: in a sandbox, or in the Evonic that --evonic names."""
+    """Watch the whole job end to end, in the terminal."""
     from .demo import demo as run
 
     _exit(run(root))
