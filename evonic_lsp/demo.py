@@ -27,10 +27,10 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
-from .bridge import rendezvous, wire
-from .install import install
+from .bridge import rendezvous, text, wire
+from .install import InstallError, evonic, install
 from .roots import check_root
-from .sandbox import create
+from .sandbox import NEEDS_FLASK, create, has_flask
 
 LIMIT = 30.0
 PLUGIN = "greeting"
@@ -58,21 +58,25 @@ _WORSE = _BETTER.replace("return bp", "return blueprint")
 
 
 def demo(root: Optional[Path]) -> int:
-    """Runs it; the exit status. Raises NotEvonic for a `root` that is none, InstallError."""
+    """Runs it; the exit status. Raises NotEvonic for a `root` that is none."""
     source = None if root is None else check_root(root)
-    if source is None and not _has_flask():
-        print("The sandbox needs Flask: pip install 'evonic-lsp[demo]'", file=sys.stderr)
+    if source is None and not has_flask():
+        print(f"The demo cannot run: {NEEDS_FLASK}", file=sys.stderr)
         return 1
     with tempfile.TemporaryDirectory(prefix="evonic-lsp-demo-") as scratch, _private_runtime_dir(Path(scratch)):
         host = _Host(source, Path(scratch) / "evonic")
         try:
             asyncio.run(_Show(host).run())
-        except (DemoFailed, TimeoutError, asyncio.TimeoutError) as error:
-            print(f"The demo failed: {error or 'nothing came back in time'}\n{host.log()}", file=sys.stderr)
+        except (DemoFailed, InstallError, OSError, asyncio.TimeoutError) as error:
+            print(text.clean(host.told_of_source(f"The demo failed: {_why(error)}\n{host.log()}")), file=sys.stderr)
             return 1
         finally:
             host.stop()
     return 0
+
+
+def _why(error: Exception) -> str:
+    return "nothing came back in time" if isinstance(error, (TimeoutError, asyncio.TimeoutError)) else str(error)
 
 
 class DemoFailed(Exception):
@@ -115,8 +119,7 @@ class _Host:
 
     def enable(self) -> None:
         """``./evonic plugin enable greeting``"""
-        command = [str(self.root / "evonic"), "plugin", "enable", PLUGIN]
-        subprocess.run(command, cwd=self.root, env=self._environment(), check=True, capture_output=True, timeout=LIMIT)
+        evonic(self.root, "plugin", "enable", PLUGIN)
 
     def start(self) -> None:
         """Starts it, and waits until the bridge rings and HTTP answers."""
@@ -161,6 +164,10 @@ class _Host:
         """The last of what it has printed."""
         file = self.root / "demo.log"
         return file.read_text("utf-8", "replace")[-2000:] if file.exists() else ""
+
+    def told_of_source(self, message: str) -> str:
+        """A message about the copy as one about what it is a copy of, as it is there that something must be done."""
+        return message if self._source is None else message.replace(str(self.root), str(self._source))
 
     def _wait_for_http(self) -> None:
         end = time.monotonic() + LIMIT
@@ -215,8 +222,8 @@ class _Show:
 
     def _set_up(self) -> Path:
         folder = self._host.prepare()
-        install(self._host.root)
         self._host.enable()
+        install(self._host.root)
         self._host.start()
         return folder
 
@@ -333,12 +340,6 @@ def _as_shown(text: str, diagnostic: types.Diagnostic) -> Group:
 
 def _text_of(handler: str) -> str:
     return handler.split('return "')[1].split('"')[0]
-
-
-def _has_flask() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("flask") is not None
 
 
 @contextlib.contextmanager

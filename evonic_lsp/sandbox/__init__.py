@@ -6,6 +6,7 @@ behaves as that one does wherever a plugin, or the bridge, can tell.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import stat
@@ -14,6 +15,7 @@ from pathlib import Path
 _HOST = Path(__file__).parent / "host"
 _LAUNCHER = "evonic"
 _MARK = "+sandbox"
+NEEDS_FLASK = "the sandbox needs Flask: `pipx install --force '.[demo]'` in your clone of evonic-lsp"
 
 
 class NotASandbox(Exception):
@@ -24,6 +26,11 @@ def is_sandbox(folder: Path) -> bool:
     """Whether `folder` is the root of a sandbox."""
     version = folder / "VERSION"
     return version.is_file() and version.read_text(encoding="utf-8", errors="replace").strip().endswith(_MARK)
+
+
+def has_flask() -> bool:
+    """Whether this Python has what a sandbox runs on."""
+    return importlib.util.find_spec("flask") is not None
 
 
 def create(folder: Path) -> Path:

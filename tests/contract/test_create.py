@@ -15,6 +15,7 @@ import hosts
 import pytest
 
 from evonic_lsp import sandbox
+from evonic_lsp.install import is_same
 from evonic_lsp.sandbox.__main__ import main
 
 
@@ -66,7 +67,7 @@ def test_another_application_is_left_alone(tmp_path):
 def test_the_command_says_how_to_start_it(tmp_path, capsys):
     assert main([str(tmp_path / "made")]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 3
+    assert len(printed) == 5
     assert str(tmp_path / "made") in printed[0]
     assert sandbox.is_sandbox(tmp_path / "made")
 
@@ -80,10 +81,12 @@ def test_the_command_refuses(arguments, status, capsys):
 def test_what_the_command_prints_works(tmp_path):
     command = [sys.executable, "-m", "evonic_lsp.sandbox", "it's here"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=hosts.LIMIT)
-    change, enable = done.stdout.splitlines()[1:]
-    command = f"{change} && {enable.partition('&&')[0]} && ./evonic hello greet You --loud"
-    said = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=hosts.LIMIT)
+    _, *typed, _ = done.stdout.splitlines()
+    assert "./evonic start --port 8080" in typed[-1]
+    script = "\n".join(typed).replace("./evonic start --port 8080", "./evonic hello greet You --loud")
+    said = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=True, timeout=hosts.LIMIT)
     assert said.stdout.splitlines()[-1] == "HELLO, YOU!"
+    assert is_same(tmp_path / "it's here" / "plugins" / "evonic_lsp")
 
 
 def test_its_code_runs_on_the_python_that_evonic_promises():
