@@ -24,7 +24,7 @@ lint: $(VENV)/.ready  ## ruff and mypy
 	$(BIN)/ruff format --check evonic_lsp tests
 	$(BIN)/mypy
 
-bench: $(VENV)/.ready  ## Every figure of the README, measured; EVONIC=DIR adds a real Evonic, BENCH_ARGS=--quick is quick
+bench: $(VENV)/.ready  ## Every figure of the README, measured and, with EVONIC=DIR, written; BENCH_ARGS=--quick is quick
 	@$(MAKE) --silent .cache/bench/.ready \
 	  || echo "SKIPPED: watchfiles and jurigged cannot be had from PyPI, so they are not compared with" >&2
 	$(BIN)/python tests/benchmarks/run.py $(if $(EVONIC),--evonic '$(EVONIC)') $(BENCH_ARGS)

@@ -1,6 +1,6 @@
 """A reload is a transaction: snapshot, check, stage, validate, commit, retire; or it never happened.
 
-See "A reload" in ``evonic_lsp/README.md``. Nothing here knows a kind of registration: those are in ``kinds``.
+See ``evonic_lsp/how-a-reload-works.md``. Nothing here knows a kind of registration: those are in ``kinds``.
 """
 
 from __future__ import annotations

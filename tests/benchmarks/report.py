@@ -18,6 +18,10 @@ NAMES = {
 }
 
 
+# Samples from which on a 99th percentile says more than their maximum.
+ENOUGH = 100
+
+
 @dataclass(frozen=True)
 class Grid:
     """One table."""
@@ -81,8 +85,7 @@ def machine(found: dict[str, Any]) -> str:
     machine = found["machine"]
     return (
         f"Measured on {machine['date']}: {machine['processors']} processors ({machine['model']}), Python "
-        f"{machine['python']}, load {machine['load']}. Milliseconds; medians, with p99 and the distance between the "
-        "quartiles where they say something. `make bench` runs it again."
+        f"{machine['python']}, load {machine['load']}. Milliseconds; medians, and p99 of {ENOUGH} samples or more."
     )
 
 
@@ -99,20 +102,25 @@ def ms(figures: dict[str, float] | None) -> str:
     return f"{figures['median']:.1f}" if figures else "–"
 
 
+def p99(figures: dict[str, float]) -> str:
+    """The 99th percentile; nothing of few samples, where it is their maximum."""
+    return f"{figures['p99']:.1f}" if figures["n"] >= ENOUGH else ""
+
+
 def _saves(found: dict[str, Any]) -> Grid:
     rows = []
     for size, each in found.get("saves", {}).items():
         for what, figures in each.items():
             if what in ("total", "diagnostic", "answer", "beyond"):
-                row = [f"{SIZES[size]}: {_WHAT[what]}", ms(figures)]
-                rows.append([*row, f"{figures['p99']:.1f}", f"{figures['iqr']:.1f}", f"{figures['min']:.1f}"])
-    return Grid("From didSave", ["", "median", "p99", "IQR", "min"], rows)
+                row = [f"{SIZES[size]}: {WHAT[what]}", ms(figures), p99(figures)]
+                rows.append([*row, f"{figures['iqr']:.1f}", f"{figures['min']:.1f}"])
+    return Grid("From didSave", ["", "median", "p99", "between the quartiles", "min"], rows)
 
 
-_WHAT = {
+WHAT = {
     "total": "to the outcome in the editor",
     "beyond": "of that beyond debounce and import",
-    "diagnostic": "to the first diagnostic",
+    "diagnostic": "to the first diagnostic of what is broken",
     "answer": "to the first HTTP answer from new code",
 }
 
@@ -133,9 +141,9 @@ def _rivals(found: dict[str, Any]) -> Grid:
             came = f"{each['n']}/{each['n'] + each['never came']}"
             times = f"{each['times ours']:.2f}" if each["times ours"] else "–"
             routes = "yes" if each["routes too"] else "no"
-            median, p99 = (ms(each), f"{each['p99']:.1f}") if each["n"] else ("–", "–")
-            rows.append([f"{SIZES[size]}: {NAMES[kind]}", median, p99, times, came, routes])
-    head = ["", "median", "p99", "times ours", "came", "routes too"]
+            median = ms(each) if each["n"] else "–"
+            rows.append([f"{SIZES[size]}: {NAMES[kind]}", median, times, came, routes])
+    head = ["", "median", "times ours", "came", "routes too"]
     return Grid("From the write to the first answer of new code, side by side", head, rows)
 
 
@@ -171,10 +179,10 @@ def _growth(found: dict[str, Any]) -> list[Grid]:
         for count, figures in each.items():
             beyond, total = figures["beyond"], figures["total"]
             more = figures.get("all editors know")
-            row = [count, ms(beyond), f"{beyond['p99']:.1f}", ms(total), ms(figures["snapshot"])]
+            row = [count, ms(beyond), ms(total), ms(figures["snapshot"])]
             rows.append([*row, ms(more) if more else f"{figures.get('editor connected', 0):.0f}"])
         last = "all editors know" if what.startswith("editors") else "editor started and connected"
-        head = [what, "beyond debounce and import", "p99", "didSave to outcome", "snapshot", last]
+        head = [what, "beyond debounce and import", "didSave to outcome", "snapshot", last]
         if what.startswith("files"):
             head, rows = head[:-1], [row[:-1] for row in rows]
         tables.append(Grid(f"Growth: {what}", head, rows))
@@ -193,7 +201,9 @@ def _footprint(found: dict[str, Any]) -> list[Grid]:
     tables = []
     for name, each in found.get("starts", {}).items():
         rows = [[what, ms(figures), f"{figures['min']:.1f}", f"{figures['iqr']:.1f}"] for what, figures in each.items()]
-        tables.append(Grid(f"Starts ({name}): spawn to the first answer", ["", "median", "min", "IQR"], rows))
+        tables.append(
+            Grid(f"Starts ({name}): spawn to the first answer", ["", "median", "min", "between the quartiles"], rows)
+        )
     rest = found.get("rest")
     if rest:
         memory = rest["memory MB"]

@@ -1,8 +1,8 @@
 """``make bench``: every figure that the README shows, measured in one run.
 
-Writes ``results.json``, ``results.md`` and ``results.svg`` beside itself, and a section of the README. ``--evonic DIR``
-adds a copy of a real Evonic (it is left as it was found); ``--quick`` takes fewer samples; ``--only`` measures some
-parts and writes nothing.
+``--evonic DIR`` adds a copy of a real Evonic (it is left as it was found); ``--quick`` takes fewer samples; ``--only``
+measures some parts. Nothing but a whole run, in a real Evonic and with the rivals, writes ``results.json``,
+``results.md`` and ``results.svg`` beside this file, and the section "Measured" of the README.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument("--evonic", type=Path, help="an Evonic to copy and measure in as well")
     parser.add_argument("--quick", action="store_true", help="fewer samples: under 3 minutes")
     parser.add_argument("--rivals", type=Path, default=RIVALS, help="where watchfiles and jurigged are installed")
-    parser.add_argument("--only", nargs="+", metavar="PART", help="only these parts; no files are written")
+    parser.add_argument("--only", nargs="+", metavar="PART", help="only these parts")
     options = parser.parse_args()
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     found: dict[str, Any] = {"machine": _machine(), "quick": options.quick}
@@ -55,12 +55,26 @@ def main() -> int:
             console.print(f"[dim]{time.perf_counter() - began:.0f} s[/]")
     found["goals"] = _goals(found)
     report.show(found, console)
-    if not options.only:
+    missing = _missing(options)
+    if missing:
+        console.print(f"Nothing is written, as this run {'; '.join(missing)}.")
+    else:
         (HERE / "results.json").write_text(json.dumps(found, indent=1) + "\n")
         (HERE / "results.md").write_text(report.markdown(found))
         (HERE / "results.svg").write_text(report.svg(found))
         readme.write(found, HERE.parents[1] / "README.md")
     return 0
+
+
+def _missing(options: argparse.Namespace) -> list[str]:
+    """Why the figures of this run are not those to publish."""
+    reasons = {
+        "was quick": options.quick,
+        "measured some parts only": options.only,
+        "was without an Evonic (EVONIC=DIR)": options.evonic is None,
+        "was without watchfiles and jurigged": not options.rivals.is_dir(),
+    }
+    return [reason for reason, applies in reasons.items() if applies]
 
 
 def _parts(options: argparse.Namespace) -> dict[str, Callable[[], Any]]:
