@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_the_sdist_makes_the_same_wheel(dist, tmp_path):
     source = subprocess.run(["git", "ls-files", "evonic_lsp"], capture_output=True, text=True, cwd=PROJECT, check=False)
     assert held >= set(source.stdout.split())
     assert {"evonic_lsp/py.typed", "evonic_lsp/plugin.schema.json", "evonic_lsp/bridge/plugin.json"} <= held
+
+
+def test_the_sdist_is_the_whole_project(dist):
+    """Its README has its pictures and links, its Makefile can run every test."""
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"Makefile", ".ci/run", "editors/demo.svg", "editors/vscode/package-lock.json"} <= held
+    assert not [name for name in held if "node_modules/" in name or name.startswith("editors/vscode/bundled/")]
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert held >= set(tracked.stdout.split())
 
 
 def test_it_installs_offline_from_a_wheelhouse(dist, tmp_path):
