@@ -30,7 +30,11 @@ class Search:
         self.found = find(serving)
 
     def outdated(self, serving: Generation) -> bool:
-        """Whether anybody can have come to hold it since: that would be one more reference."""
+        """Whether anybody can have come to hold it since, which is one more reference, or whoever was found does not
+        any more."""
+        for namespace, name, module_name, key in self.found:
+            if namespace.get(name) is not _named(serving, module_name, key):
+                return True
         return any(count > self._counts.get(name, 0) for name, count in _counts(serving.modules).items())
 
 
@@ -78,8 +82,9 @@ def _names(targets: List[Any], wanted: Dict[int, Tuple[str, Any]], own: Any) -> 
             continue
         if "__builtins__" not in referrer and "__file__" not in referrer:
             continue  # not the namespace of a module
-        if finder.owner(str(referrer["__name__"])) or str(referrer["__name__"]).startswith(_PLUGINS):
-            continue  # of a plugin: it is reloaded after this one
+        owner = str(referrer["__name__"])
+        if owner == "plugins" or owner.startswith(_PLUGINS) or finder.owner(owner):
+            continue  # of a plugin, which is reloaded after this one; or the package through which they find it
         for name, value in list(referrer.items()):
             if id(value) in wanted:
                 yield (referrer, name, *wanted[id(value)])

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from types import ModuleType
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from .watch import Watch
 from .wire import BRIDGE_ID
@@ -98,6 +98,20 @@ class Host:
     def new_sdk(self, plugin: str, config: Dict[str, Any]) -> Any:
         """The SDK object that the host hands to a plugin's function outside of an event."""
         return self.sdk(plugin, config, {}, log_callback=self.manager.add_log)
+
+    def settings_stamp(self) -> Optional[Tuple[int, ...]]:
+        """Another one whenever somebody has written into the host's database, in whatever process; None if that cannot
+        be known. To look at it costs next to nothing, while each look into the database opens it anew."""
+        try:
+            found = os.stat(self.db.db_path)
+        except (AttributeError, TypeError, ValueError, OSError):
+            return None
+        try:
+            log = os.stat(f"{self.db.db_path}-wal")  # what was written and is not yet in the database itself
+        except OSError:
+            return found.st_ino, found.st_mtime_ns, found.st_size, 0, 0
+        written = log.st_mtime_ns if log.st_size else 0  # readers leave an empty one, or remove it
+        return found.st_ino, found.st_mtime_ns, found.st_size, written, log.st_size
 
     def option(self, name: str, default: str) -> str:
         """A variable of the bridge, as set on its page in Evonic."""

@@ -7,27 +7,24 @@ it then needs for other bytes, or for another version that serves, it finds out 
 from __future__ import annotations
 
 import threading
-import time
-from dataclasses import dataclass, field
-from typing import Dict, List, Optional
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple
 
 from .generation import Generation
 from .holders import Search
 from .snapshot import Checked, Compiled, Snapshot
 
-# Seconds for which somebody may go by a look into the host's database: it costs as much as a third of a small reload.
-_JUST_NOW = 1.0
-
 
 @dataclass(frozen=True)
 class Prepared:
-    """For a reload of `snapshot` in the place of `old`. `at`: seconds of the monotonic clock."""
+    """For a reload of `snapshot` in the place of `old`. `stamp` is that of the host's settings when all switches of the
+    plugin were found to be on."""
 
     old: Optional[Generation]
     snapshot: Snapshot
     checked: Checked
     holders: Optional[Search]
-    at: float = field(default_factory=time.monotonic)
+    stamp: Optional[Tuple[int, ...]]
 
     @property
     def codes(self) -> Compiled:
@@ -53,14 +50,14 @@ class Preparations:
             prepared = self._prepared.get(plugin)
         return prepared if prepared is not None and prepared.old is old else None
 
-    def just_now(self, plugin: str) -> bool:
-        """Whether there is one of a moment ago: the switches were on then, and it is kept only while they are."""
+    def allowed(self, plugin: str, stamp: Optional[Tuple[int, ...]]) -> bool:
+        """Whether the switches of `plugin` are known to be on, as no setting was written since they were looked at:
+        `stamp` is that of now. To look again would cost a third of a small reload."""
         with self._lock:
             prepared = self._prepared.get(plugin)
-        return prepared is not None and time.monotonic() - prepared.at < _JUST_NOW
+        return prepared is not None and prepared.stamp is not None and prepared.stamp == stamp
 
-    def forget(self, plugins: Optional[List[str]] = None) -> None:
-        """Forgets what was prepared for these plugins; for all of them without a list."""
+    def forget(self, plugin: str) -> None:
+        """Forgets what was prepared for `plugin`."""
         with self._lock:
-            for plugin in list(self._prepared) if plugins is None else plugins:
-                self._prepared.pop(plugin, None)
+            self._prepared.pop(plugin, None)

@@ -94,9 +94,11 @@ class Engine:
         for kind in self.kinds:
             kind.adopt(generation)
 
-    def prepare(self, plugin: str) -> None:
-        """Does for the reload of `plugin` that is expected what can be done before it: nothing of it runs."""
-        if not self.host.exists(plugin) or not self.host.enabled(plugin):
+    def prepare(self, plugin: str, allowed: Callable[[], bool]) -> None:
+        """Does for the reload of `plugin` that is expected what can be done before it: nothing of it runs. `allowed()`:
+        whether its switches are on."""
+        stamp = self.host.settings_stamp()
+        if not allowed() or not self.host.exists(plugin) or not self.host.enabled(plugin):
             return
         run = Run(self, plugin, wire.SAVE)
         old, run.snapshot = self.current(plugin), self.read(plugin)
@@ -107,14 +109,19 @@ class Engine:
         checked = self._checked(run, old)
         run.snapshot.imports  # noqa: B018 - asked for after the commit, and kept
         search = Search(old) if old is not None and not checked.failed and holders.possible(plugin) else None
-        self.preparations.put(plugin, Prepared(old, run.snapshot, checked, search))
+        self.preparations.put(plugin, Prepared(old, run.snapshot, checked, search, stamp))
+        snapshots.forget_bytecode(run.snapshot)  # already: the host may be killed before the reload
 
     def reload(self, plugin: str, asked_by: str) -> Outcome:
         """Makes what is on disk serve, or says why not. Never raises for what the plugin's code does."""
         try:
             return Run(self, plugin, asked_by).outcome()
         finally:
-            self.preparations.forget([plugin])
+            self.preparations.forget(plugin)
+
+    def allowed(self, plugin: str) -> bool:
+        """Whether the switches of `plugin` are known to be on; if not, look."""
+        return self.preparations.allowed(plugin, self.host.settings_stamp())
 
     def read(self, plugin: str) -> Snapshot:
         """The plugin's files as they are now; the very snapshot that was prepared if they are the same."""
@@ -151,7 +158,7 @@ class Engine:
     def unload(self, plugin: str) -> None:
         """Takes the plugin out of the host."""
         old = self.current(plugin)
-        self.preparations.forget([plugin])
+        self.preparations.forget(plugin)
         if old is None:
             return
         with contextlib.ExitStack() as undo:

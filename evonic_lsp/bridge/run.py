@@ -65,7 +65,7 @@ class Run:
 
     def _outcome(self, old: Optional[Generation]) -> Outcome:
         host, engine = self.engine.host, self.engine
-        looked = self.asked_by == wire.SAVE and engine.preparations.just_now(self.plugin)
+        looked = self.asked_by == wire.SAVE and engine.allowed(self.plugin)
         if not host.exists(self.plugin) or not (looked or host.enabled(self.plugin)):
             gone = "was removed" if not host.exists(self.plugin) else "is switched off in Evonic"
             if old is None:

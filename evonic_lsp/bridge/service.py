@@ -146,7 +146,7 @@ class Service:
         asked_by = params.get("askedBy", wire.MANUAL)
         if asked_by not in (wire.SAVE, wire.MANUAL):
             raise WireError(wire.INVALID_PARAMS, f"askedBy must be {wire.SAVE!r} or {wire.MANUAL!r}")
-        if asked_by == wire.SAVE and not self.engine.preparations.just_now(plugin):
+        if asked_by == wire.SAVE and not self.engine.allowed(plugin):
             refusal = self._refusal(plugin)
             if refusal:
                 return Outcome(plugin, wire.DISABLED, refusal, asked_by)
@@ -201,7 +201,6 @@ class Service:
     def _on_switch(self, params: Dict[str, Any], enabled: bool) -> HostStatus:
         plugin = None if params.get("plugin") is None else self._known(params)
         self.host.db.set_setting(_OPTED_IN + plugin if plugin else _GLOBAL, "1" if enabled else "0")
-        self.engine.preparations.forget()
         self._notify("hotreload/changed", Change(enabled, plugin))
         return self.status()
 
@@ -232,9 +231,8 @@ class Service:
 
     def _prepare(self, plugin: str) -> None:
         """In the queue's thread."""
-        if self._refusal(plugin) is None:
-            with self._one_at_a_time:
-                self.engine.prepare(plugin)
+        with self._one_at_a_time:
+            self.engine.prepare(plugin, lambda: self._refusal(plugin) is None)
 
     def _reload(self, plugin: str, asked_by: str) -> Outcome:
         """In the queue's thread: reloads, and then what imports it."""

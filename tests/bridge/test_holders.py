@@ -55,7 +55,11 @@ def test_whoever_comes_after_a_search_outdates_it(outsider, key):
     assert not search.outdated(serving)
     outsider["new"] = db if key is None else getattr(db, key)
     assert search.outdated(serving)
-    del outsider["new"], outsider["other"]
+    del outsider["new"]
+    assert not search.outdated(serving)
+    outsider["new"] = outsider.pop("other")
+    assert search.outdated(serving)  # one has gone, one has come
+    outsider["other"] = outsider.pop("new")
     assert not search.outdated(serving)
     db.late = types.FunctionType(db.add.__code__, vars(db))
     assert search.outdated(serving)  # nobody has looked for that
