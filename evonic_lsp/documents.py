@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Sequence
 
+from lsprotocol import types
+
 from .manifests.texts import Change, Measure, changed
 
 # Nobody asks for a text while one types: changes wait, until there are so many of them.
@@ -29,13 +31,15 @@ class Documents:
         """A file has changed. Whether its text is known only from now on."""
         if uri not in self._texts:
             return False
-        self._waiting[uri] += changes
-        if self._texts[uri] is None:
-            self._texts[uri] = ""
-            return True
+        known = self._texts[uri] is not None
+        for each in changes:
+            if isinstance(each, types.TextDocumentContentChangeWholeDocument):
+                self._texts[uri], self._waiting[uri] = each.text, []  # whatever was before it
+            elif self._texts[uri] is not None:
+                self._waiting[uri].append(each)
         if len(self._waiting[uri]) > _MOST_WAITING:
             self.text(uri)
-        return False
+        return not known and self._texts[uri] is not None
 
     def closed(self, uri: str) -> None:
         """A file is no longer open."""
