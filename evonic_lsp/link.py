@@ -7,9 +7,12 @@ a file was opened or saved, a command was given, a host has rung the bell.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import logging
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from . import plugins
 from .bridge import client, wire
 from .bridge.client import NoHost
 from .bridge.rendezvous import Announcement
@@ -18,10 +21,12 @@ from .bridge.wire import HostStatus
 logger = logging.getLogger(__name__)
 # Seconds in which a host answers `initialize`: one that is stopped, or stuck, accepts connections all the same.
 GREETING_LIMIT = 10.0
+_GIVEN_UP = "the connection was given up for another one"
 
 
 class Link:
-    """A connection to the host that `find` names, which raises :class:`NoHost` if there is none.
+    """A connection to the host that `find` names, which raises :class:`NoHost` if there is none. Once it was closed it
+    stays closed, for those too who were waiting for it: another link has taken its place.
 
     `connected(status)` is called at each connection, `heard(method, params)` for each notification of the host,
     `lost()` at the end of a connection that was not asked for.
@@ -45,21 +50,22 @@ class Link:
         self._early: List[Tuple[str, Any]] = []
         self._connecting: Optional[asyncio.Task[None]] = None
         self._reading: Optional[asyncio.Task[None]] = None
+        self._closed = False
         self.initialized = False
 
     async def connect(self) -> None:
         """Connects if need be. Raises :class:`NoHost`, or WireError if the host does not want us."""
         if self._connecting is not None:
-            try:
-                await asyncio.shield(self._connecting)
-            except NoHost:
-                pass  # it was begun before whatever our reason is, a host that has just started, say
+            with contextlib.suppress(NoHost):  # it was begun before our reason: a host that has just started, say
+                await _end_of(self._connecting)
+        if self._closed:
+            raise NoHost(_GIVEN_UP)
         if self.initialized:
             return
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
             self._connecting.add_done_callback(self._connect_done)
-        await asyncio.shield(self._connecting)
+        await _end_of(self._connecting)
 
     async def call(self, method: str, params: Optional[Dict[str, Any]] = None) -> Any:
         """The result of a request. Raises WireError if it is an error, :class:`NoHost` if the host is not there or
@@ -85,15 +91,16 @@ class Link:
 
     async def status(self) -> HostStatus:
         """The host, its switches, and its plugins with their last outcomes."""
-        return wire.from_json(HostStatus, await self.call("hotreload/status"))
+        return _status(await self.call("hotreload/status"))
 
     async def switch(self, enabled: bool, plugin: Optional[str] = None) -> HostStatus:
         """Turns hot reload on or off for `plugin`, or the global switch without one."""
         method = "hotreload/enable" if enabled else "hotreload/disable"
-        return wire.from_json(HostStatus, await self.call(method, {"plugin": plugin} if plugin else {}))
+        return _status(await self.call(method, {"plugin": plugin} if plugin else {}))
 
     def close(self) -> None:
-        """Ends the connection, quietly."""
+        """Ends the connection for good, quietly."""
+        self._closed = True
         for task in (self._connecting, self._reading):
             if task is not None:
                 task.cancel()
@@ -113,7 +120,7 @@ class Link:
             "token": host.token,
         }
         try:
-            status = wire.from_json(HostStatus, await asyncio.wait_for(self.ask("initialize", me), GREETING_LIMIT))
+            status = _status(await asyncio.wait_for(self.ask("initialize", me), GREETING_LIMIT))
         except asyncio.TimeoutError:
             self._disconnect()
             raise NoHost(f"the host did not answer within {GREETING_LIMIT:g} s (process {host.pid})") from None
@@ -174,3 +181,18 @@ class Link:
         for answer in list(self._answers.values()):
             if not answer.done():
                 answer.set_exception(NoHost("the host went away before it answered"))
+
+
+async def _end_of(connecting: asyncio.Task[None]) -> None:
+    """Waits for an attempt to connect without ending it. One that was cancelled has reached nobody: whoever waits is
+    not cancelled with it."""
+    await asyncio.wait([connecting])
+    if connecting.cancelled():
+        raise NoHost(_GIVEN_UP)
+    connecting.result()
+
+
+def _status(data: Any) -> HostStatus:
+    """The status of a host, without plugins whose ids are none: folders are named after them."""
+    status = wire.from_json(HostStatus, data)
+    return dataclasses.replace(status, plugins=[each for each in status.plugins if plugins.is_id(each.id)])

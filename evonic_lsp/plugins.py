@@ -84,7 +84,8 @@ def evonics_around(folder: Path) -> List[Root]:
         if root is not None:
             return [root]
     try:
-        below = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir())
+        # Not the entry's own is_dir: that raises where a link leads to itself.
+        below = sorted(entry.path for entry in os.scandir(folder) if os.path.isdir(entry.path))
     except OSError:
         return []
     return [root for root in map(evonic_at, map(Path, below)) if root is not None]
@@ -141,7 +142,7 @@ def _plugins(root: Root, among: Set[str]) -> List[Tuple[str, str]]:
     try:
         for entry in os.scandir(root.plugins_dir):
             folder = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-            if folder in among and _is_id(entry.name):
+            if folder in among and is_id(entry.name):
                 found.append((entry.name, folder))
     except OSError:
         return []
@@ -153,10 +154,11 @@ def _own_id(folder: Path) -> str:
         declared = json.loads((folder / MANIFEST).read_text("utf-8")).get("id")
     except (OSError, ValueError, AttributeError, RecursionError):
         declared = None
-    return declared if isinstance(declared, str) and _is_id(declared) else folder.name
+    return declared if isinstance(declared, str) and is_id(declared) else folder.name
 
 
-def _is_id(name: str) -> bool:
+def is_id(name: str) -> bool:
+    """Whether a plugin can have this id, and a folder this name."""
     try:
         wire.plugin_id(name)
     except wire.WireError:

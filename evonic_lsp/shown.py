@@ -13,25 +13,41 @@ import attrs
 from lsprotocol import types
 
 from .bridge.text import clean
+from .where import is_inside
 
 _LINK = re.compile(r"\](?=\([A-Za-z][A-Za-z0-9+.-]*:)")
-# In the JSON of results: names of files and plugins must stay what they are, or nobody finds them.
-_FOR_PEOPLE = ("message", "traceback", "name", "version", "timestamp", "level")
+# In JSON data: paths stay what they are, or nobody finds their files; only a link in them is broken. Lines of the
+# source are not shown, columns are counted in them.
+_PATHS, _SOURCE = ("root", "pluginsDir", "file"), ("first", "last")
 
 
 def text(message: str) -> str:
     """`message` without anything that acts."""
-    return _LINK.sub("] ", clean(message))
+    return _unlinked(clean(message))
 
 
 def data(value: Any) -> Any:
-    """JSON data, its texts for people without anything that acts."""
-    if isinstance(value, dict):
-        return {
-            key: text(each) if key in _FOR_PEOPLE and isinstance(each, str) else data(each)
-            for key, each in value.items()
-        }
-    return [data(each) for each in value] if isinstance(value, list) else value
+    """JSON data without anything that acts: its texts are cleaned, all of them, and a place that leads out of its
+    plugin's folder is none."""
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, list):
+        return [data(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "file" in value and not is_inside(value.get("plugin"), value["file"]):
+        return None
+    return {text(key): _value(key, each) for key, each in value.items()}
+
+
+def _value(key: str, value: Any) -> Any:
+    if not isinstance(value, str) or key not in (*_PATHS, *_SOURCE):
+        return data(value)
+    return _unlinked(value) if key in _PATHS else value
+
+
+def _unlinked(message: str) -> str:
+    return _LINK.sub("] ", message)
 
 
 def diagnostic(found: types.Diagnostic) -> types.Diagnostic:

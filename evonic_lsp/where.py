@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 
 from . import plugins
-from .bridge import wire
 from .bridge.wire import Place
 
 
@@ -49,7 +49,7 @@ class Where:
 
     def path(self, root: str, place: Place) -> Optional[Path]:
         """Where the file of a place is; None if that is not known here."""
-        if not _is_inside(place):
+        if not is_inside(place.plugin, place.file):
             return None
         if place.plugin is not None:
             return self.folder(Ref(root, place.plugin)) / place.file
@@ -57,11 +57,13 @@ class Where:
         return path if os.path.isfile(path) else None
 
 
-def _is_inside(place: Place) -> bool:
-    """Whether a place is one that a file below its plugin, or below its host, can have."""
-    try:
-        wire.plugin_id(place.plugin or wire.BRIDGE_ID)
-        name = os.fsencode(place.file)
-    except (wire.WireError, ValueError):
+def is_inside(plugin: Any, file: Any) -> bool:
+    """Whether a file can be one below the folder of its plugin (any without one: below its host), by its name."""
+    if not isinstance(file, str) or not (plugin is None or plugins.is_id(plugin)):
         return False
-    return b"\0" not in name and ".." not in place.file.split("/") and not os.path.isabs(place.file)
+    try:
+        name = os.fsencode(file)
+    except ValueError:
+        return False
+    # The anchor: of Windows, a drive as well, and a path from its root.
+    return b"\0" not in name and ".." not in re.split(r"[/\\]", file) and not Path(file).anchor

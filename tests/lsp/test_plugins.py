@@ -137,3 +137,12 @@ def test_settings_go_back_to_their_defaults_and_stay_where_they_are_not_named():
     first, _ = updated(Settings(), {"evonic": {"debounce": 10, "root": "/a"}})
     assert first == Settings(root="/a", debounce=10)
     assert updated(first, {"evonic.root": None}) == (Settings(debounce=10), [])
+
+
+def test_a_link_to_itself_beside_an_evonic_hides_nothing(tmp_path):
+    root = evonic(tmp_path / "e", "p")
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
+    (tmp_path / "one").symlink_to(tmp_path / "other")
+    (tmp_path / "other").symlink_to(tmp_path / "one")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    assert [each.folder for each in plugins.evonics_around(tmp_path)] == [root]
