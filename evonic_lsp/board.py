@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
+
+from lsprotocol import types
 
 from . import diagnostics, logs, plugins
 from .bridge import wire
@@ -16,6 +19,7 @@ from .editor import ERROR, INFO, Editor
 from .faults import Faults, lines_of_text
 from .where import Ref, Where
 
+logger = logging.getLogger(__name__)
 _GOOD = (wire.RELOADED, wire.UNLOADED)
 
 
@@ -30,10 +34,13 @@ class Board:
         self._changed = changed
         self._faults = Faults()
         self._problems: Dict[Ref, List[Problem]] = {}
+        # The generation that the last outcome of each plugin has told of.
+        self._told: Dict[Ref, int] = {}
 
     def connected(self, root: str, status: HostStatus) -> None:
         """A host says how everything is; what it does not mention is no more."""
         known = {Ref(root, info.id): info for info in status.plugins}
+        self._told = {ref: number for ref, number in self._told.items() if ref.root != root}
         for ref in [*self._problems, *self._faults.owners()]:
             if ref.root == root and ref not in known:
                 self._problems.pop(ref, None)
@@ -45,13 +52,17 @@ class Board:
             self._publish(ref)
         self._changed()
 
-    def outcome(self, ref: Ref, outcome: Outcome) -> None:
-        """A reload has ended."""
+    def outcome(self, ref: Ref, outcome: Outcome) -> bool:
+        """A reload has ended. False if a later one has been told of before: then this one tells nothing."""
+        if outcome.generation is not None and outcome.generation < self._told.get(ref, 0):
+            return False
+        self._told[ref] = outcome.generation or 0
         if outcome.status != wire.DISABLED:
             self._problems[ref] = outcome.problems
             self._faults.replaced(ref, outcome, outcome.status in _GOOD)
             self._publish(ref)
             self._changed()
+        return True
 
     def failed(self, ref: Ref, failure: Failure) -> None:
         """Something went wrong at run time; the first time, the log has its traceback."""
@@ -114,6 +125,12 @@ class Board:
         return lines_of_text(text)
 
     def _publish(self, ref: Ref) -> None:
+        try:
+            self.book.replace(ref, self._diagnostics(ref))
+        except Exception:  # whatever is the matter with what one plugin shows, others go on
+            logger.exception("%s: what the host tells of it could not be shown", ref.plugin)
+
+    def _diagnostics(self, ref: Ref) -> Dict[str, List[types.Diagnostic]]:
         def lines_of(place: Place) -> Optional[List[str]]:
             key = (place.plugin, place.file)
             if key not in read:  # once for each file: many places are in one
@@ -124,10 +141,9 @@ class Board:
         problems = [*self._problems.get(ref, []), *self._faults.problems(ref, lines_of)]
         measure, related = self._editor.measure, self._editor.shows_related
         where, fallback = self._where, self._where.main_file(ref)
-        found = diagnostics.of_problems(
+        return diagnostics.of_problems(
             problems, fallback, lambda place: where.locate(ref.root, place), measure, related
         )
-        self.book.replace(ref, found)
 
     def _linked(self, root: str, problem: Problem) -> str:
         plugins_dir = self._where.plugins_dirs.get(root)

@@ -12,7 +12,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from . import plugins, shown
 from .bridge import wire
 from .bridge.client import NoHost
-from .bridge.wire import WireError
+from .bridge.wire import PluginInfo, WireError
 from .editor import Status
 from .hosts import ENDPOINT
 from .session import Session
@@ -43,11 +43,18 @@ async def execute(session: Session, name: str, arguments: Tuple[Any, ...]) -> An
     except NoHost as error:
         session.editor.status(Status("disconnected", str(error)))
         raise CommandFailed(shown.text(str(error))) from None
+    except JsonRpcException as error:
+        error.message = shown.text(error.message)
+        raise
 
 
 async def _reload(session: Session, argument: Any) -> Dict[str, Any]:
     ref = _target(session, argument)
-    return dict(wire.to_json(await session.reload(ref, wire.MANUAL)))
+    try:
+        return dict(wire.to_json(await session.reload(ref, wire.MANUAL)))
+    except WireError as error:
+        session.editor.status(Status("idle", error.message, ref.plugin))
+        raise
 
 
 async def _switch(session: Session, argument: Any, enabled: bool) -> Dict[str, Any]:
@@ -90,7 +97,7 @@ async def _all_hosts(session: Session) -> Dict[str, Any]:
 async def _logs(session: Session, argument: Any) -> Dict[str, Any]:
     ref = _target(session, argument)
     entries = await session.follow_log(ref)
-    return {"root": ref.root, "plugin": ref.plugin, "entries": entries}
+    return {"root": ref.root, "plugin": ref.plugin, "entries": wire.to_json(entries)}
 
 
 async def _install(session: Session, argument: Any) -> None:
@@ -107,7 +114,8 @@ async def _connect(session: Session, argument: Any) -> Dict[str, Any]:
 
 async def _switch_on(session: Session, argument: Any) -> Dict[str, Any]:
     ref = _target(session, argument)
-    return dict(await session.hosts.link(ref.root).call("plugin/enable", {"plugin": ref.plugin}))
+    answer = await session.hosts.link(ref.root).call("plugin/enable", {"plugin": ref.plugin})
+    return dict(wire.to_json(wire.from_json(PluginInfo, answer)))
 
 
 async def _clear(session: Session, argument: Any) -> None:
@@ -158,15 +166,15 @@ def _target(session: Session, argument: Any) -> Ref:
 
 
 def _root(session: Session, plugin: Optional[str] = None) -> str:
-    """The host that is meant: the configured one, that of the file last touched, the one that has `plugin`, or
-    simply the only one."""
+    """The host that is meant: of those that have `plugin`, else of all, the configured one, that of the file last
+    touched, or the first that is known."""
     if session.settings.endpoint:
         return ENDPOINT + session.settings.endpoint
-    known = list(
-        dict.fromkeys([*(root for root, _ in session.hosts), *(str(each.folder) for each in plugins.running())])
-    )
-    if session.current is not None:
-        known = list(dict.fromkeys([session.current.root, *known]))
+    configured = session.configured
+    named = [str(configured.folder)] if configured is not None else []
+    named += [session.current.root] if session.current is not None else []
+    running = (str(each.folder) for each in plugins.running())
+    known = list(dict.fromkeys([*named, *(root for root, _ in session.hosts), *running]))
     having = [root for root in known if plugin and (Path(root) / "plugins" / plugin).exists()]
     for root in having + known:
         return root

@@ -17,6 +17,8 @@ from .where import Ref
 
 # (place) -> the lines of its file as the editor has it; None if it cannot be read
 LinesOf = Callable[[Place], Optional[List[str]]]
+# Errors that are kept of one plugin, as many as the host keeps: the oldest goes first.
+MOST = 24
 
 
 class Faults:
@@ -31,11 +33,13 @@ class Faults:
         known = self._failures.setdefault(ref, {})
         new = failure.key not in known
         known[failure.key] = failure
+        for oldest in list(known)[:-MOST]:
+            del known[oldest]
         return new
 
     def reset(self, ref: Ref, failures: Iterable[Failure], serving: Optional[int]) -> None:
         """What the host has, at each connection. `serving` is the number of the generation that serves."""
-        self._failures[ref] = {each.key: each for each in failures}
+        self._failures[ref] = {each.key: each for each in list(failures)[-MOST:]}
         self._serving[ref] = serving
 
     def replaced(self, ref: Ref, outcome: Outcome, good: bool) -> None:
@@ -121,7 +125,7 @@ def moved(place: Optional[Place], lines_of: LinesOf) -> Optional[Place]:
             last=now,
         )
     end = place.end_line + shift
-    if end < len(lines) and lines[end] == place.last and not indent:
+    if line <= end < len(lines) and lines[end] == place.last and not indent:
         return dataclasses.replace(place, start_line=line, end_line=end)
     # Its other lines have changed: what is sure is the first.
     start = max(place.start_column + indent, 0)

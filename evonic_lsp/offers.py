@@ -43,6 +43,10 @@ class Offers:
         """A person has saved this plugin: they may be asked about it."""
         self._saved.add((root, plugin))
 
+    def is_persons(self, root: str, plugin: str) -> bool:
+        """Whether a person has saved this plugin."""
+        return (root, plugin) in self._saved
+
     async def opt_in(self, root: str, plugin: str, how: str) -> None:
         """A save was refused by the host. If that is for want of consent, gets it as the setting `optIn` (`how`)
         says. Whoever has decided before, anywhere, is not asked again."""

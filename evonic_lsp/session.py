@@ -43,6 +43,8 @@ _STATES = {
     wire.STUCK: "failed",
 }
 _BRIEF = 1.0
+# Seconds without an answer to a reload until that is told: what waits in a host may take long, but not without a word.
+SLOW = 15.0
 _MOST_HUNG_UP = 3
 
 
@@ -66,8 +68,8 @@ class Session:
         self.saves: Saves[Ref] = Saves(self._begin, self._pending, asyncio.get_running_loop().call_later)
         self._last: Dict[Ref, str] = {}
         self._followed: Set[Ref] = set()
-        # Saved while there was no host to tell: URIs, the oldest first.
-        self._unserved: Dict[str, None] = {}
+        # Saved while there was no host to tell: URIs, the oldest first; and whether by a person.
+        self._unserved: Dict[str, bool] = {}
         self._tasks: Set[asyncio.Task[None]] = set()
         # When each host was connected last, and how often in a row it has hung up on us soon after.
         self._since: Dict[str, float] = {}
@@ -98,6 +100,8 @@ class Session:
         self.saves.delay = self.settings.debounce / 1000
         if self.settings.endpoint != before.endpoint:
             self.hosts.drop()
+            for known in self._finder.known if not self.settings.endpoint else ():
+                self._connect(str(known))
         if (self.settings.root, self.settings.endpoint) != (before.root, before.endpoint):
             self._connect_configured()
 
@@ -142,7 +146,7 @@ class Session:
         ref = self._note(found)
         self._comparison.add(ref if ref is not None and ref.plugin != wire.BRIDGE_ID else None, uri, found)
         if ref is None:
-            self._unserved[uri] = None
+            self._not_served(uri, by_person)
             self._disconnected(found.plugin, f"no running Evonic has the plugin {found.plugin}")
         elif ref.plugin == wire.BRIDGE_ID:
             self.editor.status(Status("idle", "the bridge cannot reload itself; restart Evonic", ref.plugin))
@@ -171,6 +175,8 @@ class Session:
         self.logs.close()
         self._comparison.close()
         self.hosts.close()
+        for task in self._tasks:
+            task.cancel()
 
     # ── What is done about it ──
 
@@ -184,8 +190,18 @@ class Session:
         await link.connect()
         answer = link.ask("plugin/reload", {"plugin": ref.plugin, "askedBy": asked_by})
         self.editor.status(Status("reloading", f"reloading {ref.plugin}", ref.plugin))
-        async with self.editor.progress(f"Reloading {ref.plugin}"):
-            return wire.from_json(Outcome, await answer)
+        slow = asyncio.get_running_loop().call_later(SLOW, self._slow, ref)
+        try:
+            async with self.editor.progress(f"Reloading {ref.plugin}"):
+                return wire.from_json(Outcome, await answer)
+        finally:
+            slow.cancel()
+
+    def _slow(self, ref: Ref) -> None:
+        why = "it is busy, it was stopped, or the way to it is dead"
+        message = f"Evonic has not answered for {SLOW:g} s: {why}. {ref.plugin} is reloaded when it goes on"
+        self.editor.status(Status("reloading", message, ref.plugin))
+        self.editor.log(message, WARNING)
 
     async def replay(self, ref: Ref, handler: Optional[str]) -> Replayed:
         """Runs a handler once more, telling the editor what became of it. Raises NoHost or WireError."""
@@ -203,11 +219,13 @@ class Session:
                 with contextlib.suppress(NoHost, WireError):  # an older bridge keeps none
                     await link.call("plugin/clear", {"plugin": each.plugin})
 
-    async def follow_log(self, ref: Ref) -> List[Any]:
-        """The lines of a plugin's log, as they are on the wire; the editor is told of those to come."""
+    async def follow_log(self, ref: Ref) -> List[LogEntry]:
+        """The lines of a plugin's log; the editor is told of those to come. Raises NoHost or WireError."""
         self._followed.add(ref)  # before the answer: a line may be told twice, never not at all
-        entries: List[Any] = await self.hosts.link(ref.root).call("plugin/logs", {"plugin": ref.plugin, "limit": 500})
-        return entries
+        answer = await self.hosts.link(ref.root).call("plugin/logs", {"plugin": ref.plugin, "limit": 500})
+        if not isinstance(answer, list):
+            raise WireError(wire.INTERNAL_ERROR, f"the log of {ref.plugin} is no list of lines")
+        return [wire.from_json(LogEntry, each) for each in answer]
 
     def bridge(self, root: str) -> Bridge:
         """What is installed in an Evonic."""
@@ -244,7 +262,7 @@ class Session:
         except NoHost as error:
             uri = self._last.get(ref)
             if uri is not None:
-                self._unserved[uri] = None
+                self._not_served(uri, self.offers.is_persons(ref.root, ref.plugin))
             self._disconnected(ref.plugin, str(error))
             self.task(self.offers.bridge_if_missing(ref.root, self.where.plugins_dirs.get(ref.root)))
         except WireError as error:
@@ -265,11 +283,16 @@ class Session:
         self.where.folders[ref] = found.folder
         return ref
 
+    @property
+    def configured(self) -> Optional[plugins.Root]:
+        """The Evonic that the setting `root` names; None if there is none."""
+        return plugins.evonic_at(Path(os.path.expanduser(self.settings.root))) if self.settings.root else None
+
     def _connect_configured(self) -> None:
         if self.settings.endpoint:
             self._connect(ENDPOINT + self.settings.endpoint)
         elif self.settings.root:
-            root = plugins.evonic_at(Path(self.settings.root).expanduser())
+            root = self.configured
             if root is None:
                 self.editor.show(f"evonic.root: there is no Evonic at {self.settings.root}", WARNING)
                 return
@@ -288,6 +311,14 @@ class Session:
         except WireError as error:
             self._disconnected(None, error.message)
             self._refused(root, error)
+
+    def _not_served(self, uri: str, by_person: bool) -> None:
+        self._unserved[uri] = by_person or self._unserved.get(uri, False)
+
+    def _serve_unserved(self) -> None:
+        unserved, self._unserved = self._unserved, {}
+        for uri, by_person in unserved.items():
+            self.saved(uri, by_person)
 
     def _disconnected(self, plugin: Optional[str], why: str) -> None:
         self.editor.status(Status("disconnected", why, plugin))
@@ -309,17 +340,15 @@ class Session:
         for info in status.plugins:
             if info.outcome is not None and info.outcome.failed:
                 self._say(Ref(root, info.id), info.outcome)
-        unserved, self._unserved = self._unserved, {}
-        for uri in unserved:
-            self.saved(uri)
+        self._serve_unserved()
 
     def _heard(self, root: str, method: str, params: Any) -> None:
         try:
             if method == "plugin/outcome":
                 outcome = wire.from_json(Outcome, params)
                 wire.plugin_id(outcome.plugin)
-                self.board.outcome(Ref(root, outcome.plugin), outcome)
-                self._say(Ref(root, outcome.plugin), outcome)
+                if self.board.outcome(Ref(root, outcome.plugin), outcome):
+                    self._say(Ref(root, outcome.plugin), outcome)
             elif method == "plugin/error":
                 failure = wire.from_json(Failure, params)
                 wire.plugin_id(failure.plugin)
@@ -353,9 +382,7 @@ class Session:
     def _rang(self) -> None:
         for root, _ in self.hosts:
             self._connect(root)
-        unserved, self._unserved = self._unserved, {}
-        for uri in unserved:
-            self.saved(uri)
+        self._serve_unserved()
 
     def _say(self, ref: Ref, outcome: Outcome) -> None:
         state = _STATES.get(outcome.status, "idle")

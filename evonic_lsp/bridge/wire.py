@@ -26,6 +26,8 @@ BRIDGE_ID = "evonic_lsp"
 UPGRADE = "`git pull`, then `pipx install --force .` in your clone of evonic-lsp"
 MAX_MESSAGE = 4 * 1024 * 1024
 _LONGEST_ERROR = 1000
+# Numbers on the wire count something or tell a time: none is negative, or more than LSP and a calendar can take.
+_LARGEST, _LATEST = 2**31 - 1, 32e9
 
 # JSON-RPC's own codes, then ours.
 PARSE_ERROR = -32700
@@ -236,7 +238,8 @@ def to_json(value: Any) -> Any:
 def from_json(kind: Type[T], data: Any) -> T:
     """The message type `kind` out of JSON data; unknown keys are ignored, as a newer peer may send them.
 
-    Raises :class:`WireError` (INVALID_PARAMS) that names what is missing or of the wrong type.
+    Numbers that cannot be are the nearest that can. Raises :class:`WireError` (INVALID_PARAMS) that names what is
+    missing or of the wrong type.
     """
     return typing.cast(T, _structure(kind, data, kind.__name__))
 
@@ -263,8 +266,11 @@ def _structure(kind: Any, data: Any, where: str) -> Any:
                 raise WireError(INVALID_PARAMS, f"{where}.{key} is missing")
         return kind(**values)
     if kind is float and isinstance(data, (int, float)) and not isinstance(data, bool) and abs(data) < 1e300:
-        return float(data)  # neither NaN nor Infinity, which are no JSON and would break whoever gets them next
-    if kind in (str, int, bool) and type(data) is kind:
+        # Neither NaN nor Infinity, which are no JSON and would break whoever gets them next.
+        return min(max(float(data), 0.0), _LATEST)
+    if kind is int and type(data) is int:
+        return min(max(data, 0), _LARGEST)
+    if kind in (str, bool) and type(data) is kind:
         return data
     raise WireError(INVALID_PARAMS, f"{where}: {type(data).__name__} is not what belongs here")
 

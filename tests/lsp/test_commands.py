@@ -196,6 +196,7 @@ async def test_the_editor_is_asked_for_its_settings(host, window):
     evonic.start()
     editor = await window(folder, configuration={"debounce": 7, "trace": {"server": "off"}, "root": None})
     await editor.until(lambda: editor.registered)
+    await editor.command("status")  # behind the answer: it has been taken in then
     assert editor.server.session.settings.debounce == 7
     editor.configuration = {"debounce": 8}
     configure(editor, None)
@@ -280,3 +281,26 @@ async def test_a_shutdown_while_a_command_is_being_answered(host, window):
     await editor.client.shutdown_async(None)
     with pytest.raises(JsonRpcException, match="cancel"):
         await asked
+
+
+async def test_of_several_evonics_the_configured_one_is_meant(host, window):
+    """`evonic.root` names it, though another one is older, and has the file that was last touched."""
+    other, meant = host("a"), host("b")
+    folder = other.plugin("p")
+    meant.plugin("p")
+    other.plugin("only")
+    other.start()
+    meant.start()
+    editor = await window(other.root, options={**QUICK, "root": str(meant.root)})
+    editor.open(folder / "handler.py")
+    assert field(await editor.command("status"), "root") == str(meant.root)
+    await editor.command("reload", "p")
+    await editor.command("disable", "*")
+    assert (meant.reloads(), other.reloads()) == ([("p", wire.MANUAL)], [])
+    assert (meant.enabled, other.enabled) == (False, True)
+    # But what only another one has is found there, and a file says itself where it is.
+    await editor.command("reload", "only")
+    await editor.command("reload", (folder / "handler.py").as_uri())
+    assert [plugin for plugin, _ in other.reloads()] == ["only", "p"]
+    configure(editor, {"evonic": {"root": "~nobody-of-this-name/x"}})
+    assert field(await editor.command("status"), "root") == str(other.root)

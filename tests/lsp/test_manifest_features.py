@@ -267,7 +267,7 @@ async def test_a_plugin_that_is_off_in_evonic_is_switched_on(host, window):
     evonic = host()
     folder = evonic.plugin("probe", hotreload=True, enabled=False)
     asked = []
-    evonic.answers["plugin/enable"] = lambda params: asked.append(params) or {"id": "probe"}
+    evonic.answers["plugin/enable"] = lambda params: asked.append(params) or evonic.plugins["probe"]
     editor, uri = await connected(evonic, window, folder)
     (action,) = await actions(editor, uri, START)
     assert "'evonic.switchOn'" in str(action.command)
