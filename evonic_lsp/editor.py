@@ -136,12 +136,17 @@ class Editor:
         progress.tokens.pop(token, None)
 
     async def settings(self) -> Any:
-        """What the editor has set under ``evonic``; None if it cannot be asked."""
+        """What the editor has set under ``evonic``; None if it cannot be asked, or does not say."""
         workspace = self._server.client_capabilities.workspace
         if not (workspace and workspace.configuration):
             return None
         items = [types.ConfigurationItem(section="evonic")]
-        return (await self._server.workspace_configuration_async(types.ConfigurationParams(items)))[0]
+        try:
+            answer = await self._server.workspace_configuration_async(types.ConfigurationParams(items))
+        except Exception as error:  # pygls raises what the client answers, of no common type
+            logger.warning("the editor did not tell its settings: %s", error)
+            return None
+        return answer[0] if isinstance(answer, (list, tuple)) and answer else None
 
     async def watch_files(self) -> None:
         """Asks to be told of changes from outside the editor, where it offers that."""
@@ -150,10 +155,7 @@ class Editor:
         if not (watching and watching.dynamic_registration):
             return
         options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(_WATCHED)])
-        method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
-        await self._server.client_register_capability_async(
-            types.RegistrationParams([types.Registration("evonic-files", method, options)])
-        )
+        await self._register("evonic-files", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
 
     async def follow_manifests(self) -> None:
         """Asks to be told of each change of a ``plugin.json``, and of no other file, where it offers that."""
@@ -172,9 +174,14 @@ class Editor:
     async def _follow(self, name: str, pattern: str) -> None:
         files = [types.TextDocumentFilterPattern(pattern=pattern, scheme="file")]
         options = types.TextDocumentChangeRegistrationOptions(types.TextDocumentSyncKind.Full, files)
-        await self._server.client_register_capability_async(
-            types.RegistrationParams([types.Registration(name, types.TEXT_DOCUMENT_DID_CHANGE, options)])
-        )
+        await self._register(name, types.TEXT_DOCUMENT_DID_CHANGE, options)
+
+    async def _register(self, name: str, method: str, options: Any) -> None:
+        registration = types.RegistrationParams([types.Registration(name, method, options)])
+        try:
+            await self._server.client_register_capability_async(registration)
+        except Exception as error:  # pygls raises what the client answers, of no common type
+            logger.warning("the editor will not tell of %s: %s", name, error)
 
 
 def follows_on_demand(capabilities: types.ClientCapabilities) -> bool:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, Generator, List, Optional
+from typing import Any, BinaryIO, Generator, List, Optional, cast
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -17,6 +17,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from . import commands, lenses, plugins
 from .bridge import wire
 from .editor import Editor, follows_on_demand
+from .frames import Frames
 from .manifests import actions, features
 from .session import Session
 
@@ -47,6 +48,7 @@ class Server(LanguageServer):
         super().__init__("evonic-lsp", wire.VERSION, protocol_cls=Protocol, **options)
         self.editor = Editor(self)
         self.session: Optional[Session] = None
+        self.greeted = False
         self.initialization_options: Any = None
 
     def report_server_error(self, error: Exception, source: Any) -> None:
@@ -61,22 +63,22 @@ def make_server(**options: Any) -> Server:
 
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
-        server.initialization_options = params.initialization_options
+        server.greeted, server.initialization_options = True, params.initialization_options
 
     @server.feature(types.INITIALIZED)
     def initialized(params: types.InitializedParams) -> None:
+        if not server.greeted or server.session is not None:
+            return  # before `initialize`, or twice
         # At once: what follows in the same breath must find a session.
         server.session = Session(server.editor)
         options = server.initialization_options
         server.session.desk.tells_syntax = not (isinstance(options, dict) and options.get("checksJson"))
         server.session.configure(options)
-        server.session.task(start(server.session))
-
-    async def start(session: Session) -> None:
-        await session.start(_folders(server))
-        session.configure(await server.editor.settings())
-        await server.editor.watch_files()
-        await server.editor.follow_manifests()
+        # None waits for another: an editor may answer what it is asked late, or never.
+        server.session.task(server.session.start(_folders(server)))
+        server.session.task(_take_settings(server.session))
+        server.session.task(server.editor.watch_files())
+        server.session.task(server.editor.follow_manifests())
 
     @server.feature(types.SHUTDOWN)
     def shutdown(params: None) -> None:
@@ -165,10 +167,7 @@ def _add_workspace(server: Server) -> None:
         if params.settings:
             server.session.configure(params.settings)
         else:
-            server.session.task(pull(server.session))
-
-    async def pull(session: Session) -> None:
-        session.configure(await server.editor.settings())
+            server.session.task(_take_settings(server.session))
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     def did_change_workspace_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
@@ -186,6 +185,10 @@ def _add_command(server: Server, name: str) -> None:
         return await commands.execute(server.session, name, arguments)
 
 
+async def _take_settings(session: Session) -> None:
+    session.configure(await session.editor.settings())
+
+
 def _folders(server: Server) -> List[Path]:
     folders = [plugins.path_of(folder.uri) for folder in server.workspace.folders.values()]
     if not folders and server.workspace.root_uri:
@@ -194,13 +197,14 @@ def _folders(server: Server) -> List[Path]:
 
 
 def serve() -> None:
-    """Speaks LSP over standard input and output until the editor goes away."""
+    """Speaks LSP over standard input and output until the editor goes away. Exits with status 1 where what it sends can
+    no longer be understood."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # It logs what it then reports to `report_server_error`.
     logging.getLogger("pygls.protocol.json_rpc").setLevel(logging.CRITICAL)
     if sys.stdin.isatty():
         print("evonic-lsp is waiting for an editor on standard input; Ctrl-C ends it.", file=sys.stderr)
-    server = make_server()
+    server, frames = make_server(), Frames(sys.stdin.buffer)
 
     def leave(number: int, frame: Any) -> None:
         if server.session is not None:
@@ -211,7 +215,9 @@ def serve() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, leave)
     try:
-        server.start_io()
+        server.start_io(stdin=cast(BinaryIO, frames))
     finally:
         if server.session is not None:
             server.session.hosts.take_down_bells()
+    if frames.lost is not None:
+        sys.exit(f"evonic-lsp ends, as it cannot tell any more where a message begins: {frames.lost}. Start it again.")

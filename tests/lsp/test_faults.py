@@ -61,13 +61,14 @@ async def test_a_poisoned_error_stops_no_diagnostics(host, window, poison, when)
         await editor.state("idle")
         evonic.tell("plugin/error", poison)
         evonic.tell("plugin/error", failure("good"))
-    shown = await editor.until(
-        lambda: [
-            each for each in editor.shown.get((folders[0] / "handler.py").as_uri(), []) if "KeyError: good" in each.message
-        ]
-    )  # fmt: skip
+    uris = [(folder / "handler.py").as_uri() for folder in folders]
+
+    def good():
+        return [each for each in editor.shown.get(uris[0], []) if "KeyError: good" in each.message]
+
+    shown = await editor.until(good)
     assert shown[0].range.start.line == 0
-    await editor.until(lambda: editor.published.count((folders[1] / "handler.py").as_uri()))
+    await editor.until(lambda: editor.published.count(uris[1]))
     await editor.state("ok", "q")
 
 

@@ -105,8 +105,12 @@ async def test_what_commands_answer(host, window):
 
     evonic = host()
     folder = evonic.plugin("p")
-    places = [Place("../../x.py", 3, 0, 3, 1, "p"), Place("/etc/passwd", 0, 0, 0, 1), Place("handler.py", -5, -1, -7, 1, "p"),
-              Place("x.py", 0, 0, 0, 0, "../q")]  # fmt: skip
+    places = [
+        Place("../../x.py", 3, 0, 3, 1, "p"),
+        Place("/etc/passwd", 0, 0, 0, 1),
+        Place("handler.py", -5, -1, -7, 1, "p"),
+        Place("x.py", 0, 0, 0, 0, "../q"),
+    ]
     problems = [Problem("E", ACTS, place=each, related=[Related("r", each)]) for each in places]
     outcome = Outcome("p", wire.REJECTED, ACTS, wire.MANUAL, problems=problems)
     failures = [Failure("p", str(key), "event", "e", each, 1, -1.0, 1e200, 0) for key, each in enumerate(problems)]
