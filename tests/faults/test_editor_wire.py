@@ -11,8 +11,6 @@ import threading
 
 import pytest
 from faults import faulty
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from evonic_lsp.bridge import wire
 from evonic_lsp.bridge.wire import Place, PluginInfo, Problem, Related
@@ -96,103 +94,6 @@ async def test_after_nonsense_a_save_works_again(evonic, scripted, window, nonse
     assert talk.connections <= 2
     assert not any("/etc" in uri or "%00" in uri for uri in editor.shown)
     await editor.until(lambda: not any(editor.shown.get((evonic.folder / "handler.py").as_uri(), ())))
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
-    max_leaves=6,
-)
-PLACES = st.builds(
-    Place,
-    st.text(max_size=9),
-    *[st.integers(-(2**40), 2**40)] * 4,
-    plugin=st.none() | st.text(max_size=9),
-    first=st.text(max_size=9),
-    last=st.text(max_size=9),
-)
-PROBLEMS = st.builds(
-    Problem,
-    st.text(max_size=9),
-    st.text(max_size=20),
-    st.text(max_size=9),
-    st.none() | PLACES,
-    st.lists(st.builds(Related, st.text(max_size=9), st.none() | PLACES), max_size=2),
-    st.text(max_size=30),
-)
-OUTCOMES = st.builds(
-    lambda **values: wire.Outcome(**values),
-    plugin=st.text(max_size=9) | st.sampled_from(["p", "..", "/", "a/b"]),
-    status=st.sampled_from([*wire.FAILED, wire.RELOADED, "x"]),
-    message=st.text(max_size=20),
-    asked_by=st.text(max_size=5),
-    duration_ms=st.floats(),
-    problems=st.lists(PROBLEMS, max_size=3),
-)
-TOLD = st.one_of(
-    OUTCOMES.map(lambda outcome: wire.notification("plugin/outcome", outcome)),
-    st.tuples(
-        st.sampled_from(["plugin/outcome", "plugin/error", "plugin/log", "hotreload/changed", "plugin/cleared", "x"]),
-        JSON,
-    ).map(lambda each: wire.notification(*each)),
-)
-
-
-def test_whatever_is_told_the_connection_lasts(evonic, scripted, tmp_path):
-    """Hypothesis needs a function that returns: the window lives in a thread with a loop of its own."""
-    feed: list[bytes] = []
-    wake = threading.Semaphore(0)
-
-    def script(number, connection):
-        requests = talk.greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)])
-        while wake.acquire(timeout=30) and feed:
-            connection.sendall(feed.pop(0))
-            asked = next(requests)
-            connection.sendall(wire.response(asked["id"], talk.status()))
-
-    talk = scripted(script)
-
-    class Quiet:
-        shows_related = True
-
-        def measure(self, text):
-            return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-        def __getattr__(self, name):
-            return lambda *values, **more: None
-
-    from evonic_lsp.session import Session
-
-    loop = asyncio.new_event_loop()
-
-    async def start():
-        session = Session(Quiet())
-        await session.start([evonic.root])
-        await session.hosts.link(str(evonic.root)).connect()
-        return session
-
-    session = loop.run_until_complete(start())
-
-    @settings(max_examples=60)
-    @given(st.lists(TOLD, min_size=1, max_size=4))
-    def told(lines):
-        feed.append(b"".join(lines))
-        wake.release()
-        status = loop.run_until_complete(asyncio.wait_for(session.hosts.link(str(evonic.root)).status(), 15))
-        assert status.version == "9"
-        assert talk.connections == 1
-
-    try:
-        told()
-    finally:
-        wake.release()
-        loop.run_until_complete(_closed(session))
-        loop.close()
-
-
-async def _closed(session):
-    session.close()
-    await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("cut", ["silent", "before", "half", "after", "reset"])
