@@ -105,11 +105,13 @@ def test_what_is_harmless_stays(kept):
 
 
 def test_data_keeps_the_names_of_files():
-    weird = "/tmp/\u200c[x](command:y)\x1b"
-    data = {"root": weird, "plugins": [{"id": "p", "outcome": {"message": weird, "problems": [{"file": weird}]}}]}
-    got = shown.data(data)
-    assert got["root"] == got["plugins"][0]["outcome"]["problems"][0]["file"] == weird
-    assert harmless(got["plugins"][0]["outcome"]["message"])
+    weird, link = "tmp/\u200c\x1b", "[x](command:y)"
+    outcome = {"message": weird + link, "problems": [{"file": weird}, {"file": weird + link}]}
+    got = shown.data({"root": f"/{weird}", "plugins": [{"id": "p", "outcome": outcome}]})
+    outcome = got["plugins"][0]["outcome"]
+    assert (got["root"], outcome["problems"][0]["file"]) == (f"/{weird}", weird)
+    assert harmless(outcome["message"])
+    assert "](command" not in outcome["problems"][1]["file"]  # nobody calls a file so who means well
 
 
 def test_no_text_of_a_host_steers_a_terminal(listener, root, answers, capsys):

@@ -22,19 +22,19 @@ LIMIT = 10
 
 @pytest.fixture
 def hanging(host):
-    """hanging() -> (host, event): the first connection is never greeted and sets the event at its end; those after it
+    """hanging() -> (host, begun, ended): the first connection is never greeted, and sets these events; those after it
     are served."""
     made: list[ScriptedHost] = []
 
     def make():
         evonic = host()
         evonic.folder = evonic.plugin("p")
-        ended = threading.Event()
+        begun, ended = threading.Event(), threading.Event()
 
         def script(number, connection):
             if number == 1:
                 while connection.recv(100_000):
-                    pass
+                    begun.set()
                 ended.set()
                 return
             for asked in made[0].greet(connection, plugins=[PluginInfo("p", "p", "1", True, True, True)]):
@@ -44,7 +44,7 @@ def hanging(host):
                 connection.sendall(told + wire.response(asked["id"], answer))
 
         made.append(ScriptedHost(evonic.root, os.getppid(), script))
-        return evonic, ended
+        return evonic, begun, ended
 
     yield make
     for each in made:
@@ -53,12 +53,13 @@ def hanging(host):
 
 @pytest.mark.parametrize("how", ["evonic.connect", "endpoint", "no endpoint any more"])
 async def test_a_link_that_is_given_up_stays_closed_and_the_save_goes_to_its_successor(hanging, window, how):
-    evonic, ended = hanging()
+    evonic, begun, ended = hanging()
     endpoint = client.find(evonic.root).endpoint
     first = {"endpoint": endpoint} if how.startswith("no") else {}
     editor = await window(evonic.root, options={**QUICK, **first})
     editor.save(evonic.folder / "handler.py")
     await editor.state("pending", "p")
+    assert await asyncio.to_thread(begun.wait, LIMIT)
     if how == "evonic.connect":
         given_up = editor.server.session.hosts.link(str(evonic.root))
         await editor.command("connect")
