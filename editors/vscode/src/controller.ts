@@ -1,12 +1,14 @@
 /** The life of the language server: found, started, restarted, and what happens when it crashes. */
 
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import * as vscode from "vscode";
 import {
   CloseAction,
   ErrorAction,
   LanguageClient,
   RevealOutputChannelOn,
-  TransportKind,
+  State,
   type ClientCapabilities,
   type LanguageClientOptions,
   type StaticFeature,
@@ -42,6 +44,18 @@ class Client extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
   }
+
+  /** The base class does this when a start fails, where it cannot succeed, and leaves the failure to nobody. */
+  override async stop(timeout?: number): Promise<void> {
+    const starting = this.state === State.Starting;
+    try {
+      await super.stop(timeout);
+    } catch (error) {
+      if (!starting) {
+        throw error;
+      }
+    }
+  }
 }
 
 /** What the owner of the controller is told. */
@@ -60,6 +74,8 @@ export class Controller implements vscode.Disposable {
   state: ServerState = "off";
   server: Server | undefined;
   private client: LanguageClient | undefined;
+  // The process of a server that has not answered yet.
+  private unanswered: ChildProcess | undefined;
   private readonly flight = new SingleFlight(() => this.restartNow());
   private readonly missed = new MissedSaves(SELECTOR, () => this.state === "running");
   private crashes = 0;
@@ -76,6 +92,7 @@ export class Controller implements vscode.Disposable {
   /** Starts the server, or stops and starts it again. Asked while that is under way, it is done once more. */
   restart(): Promise<void> {
     this.crashes = 0;
+    this.abandon();
     return this.flight.run();
   }
 
@@ -105,6 +122,7 @@ export class Controller implements vscode.Disposable {
     this.disposed = true;
     clearTimeout(this.timer);
     this.missed.dispose();
+    this.abandon();
   }
 
   private set(state: ServerState): void {
@@ -144,6 +162,8 @@ export class Controller implements vscode.Disposable {
       this.log.error(`The server did not start: ${String(error)}`);
       this.ended(client);
       return;
+    } finally {
+      this.unanswered = undefined;
     }
     // It may have ended again meanwhile.
     if (this.client === client) {
@@ -165,7 +185,8 @@ export class Controller implements vscode.Disposable {
       initializationFailedHandler: () => false,
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
-        closed: () => {
+        closed: async () => {
+          await new Promise(setImmediate); // a start that this ends is to fail first, or its failure is left to nobody
           this.ended(client);
           return { action: CloseAction.DoNotRestart, handled: true };
         },
@@ -179,15 +200,26 @@ export class Controller implements vscode.Disposable {
         },
       },
     };
-    const executable = {
-      command: server.command,
-      args: [...server.args, "serve"],
-      options: { cwd: neutralFolder(this.extension) },
-      transport: TransportKind.stdio,
-    };
-    const client: LanguageClient = new Client("evonic", "Evonic", executable, options);
+    const client: LanguageClient = new Client("evonic", "Evonic", () => this.spawn(server), options);
     client.registerFeature(noProgress);
     return client;
+  }
+
+  private async spawn({ command, args }: Server): Promise<ChildProcess> {
+    const child = spawn(command, [...args, "serve", "--stdio"], { cwd: neutralFolder(this.extension) });
+    this.unanswered = child;
+    child.on("error", (error) => this.log.error(`The server's process: ${error.message}`));
+    await once(child, "spawn"); // or fails with what kept it from that
+    return child;
+  }
+
+  /** Gives up on a server that has not answered. It may never do so, and the client can only wait for it. */
+  private abandon(): void {
+    if (this.unanswered !== undefined) {
+      this.client = undefined; // this end is asked for
+      this.unanswered.kill("SIGKILL");
+      this.unanswered.stdout?.destroy(); // which a child of its own may hold open
+    }
   }
 
   /** The server has ended, and nobody asked it to. */

@@ -80,6 +80,19 @@ module.exports = {
     await running("interpreter");
   },
 
+  async "a server that never answers: another takes its place as soon as it may"() {
+    const folder = script("hanging", `#!/bin/sh\nif [ "$1" = --version ]; then echo "evonic-lsp, version 0.1.0"; else cat >/dev/null; fi\n`);
+    await set("server.path", join(folder, "evonic-lsp"));
+    await until("it hangs", async () => {
+      const { server } = await api();
+      return server.state === "starting" && server.found?.how === "setting" && servers().length === 1;
+    });
+    const [hanging] = servers();
+    await set("server.path", undefined);
+    await running("interpreter");
+    await until("it is gone", () => servers().length === 1 && servers()[0] !== hanging);
+  },
+
   async "a path that is set and wrong: no other takes its place, and setting it right is enough"() {
     await set("server.path", "/nowhere/evonic-lsp");
     await until("missing", async () => (await api()).server.state === "missing");
