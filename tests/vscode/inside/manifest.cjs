@@ -1,6 +1,6 @@
 // What the extension's own manifest promises is there; and what is known of a plugin's.
 const assert = require("node:assert/strict");
-const { existsSync, readFileSync } = require("node:fs");
+const { existsSync, readFileSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
 const { api, file, ID, open, until, vscode, write } = require("./helpers.cjs");
 
@@ -69,6 +69,27 @@ module.exports = {
     assert.equal(untrustedWorkspaces.supported, false);
     assert.match(untrustedWorkspaces.description, /execute its Python code/);
     assert.equal(virtualWorkspaces.supported, false);
+  },
+
+  async "a workspace says neither where the server and the host are, nor who is asked"() {
+    const shown = { "server.path": "/workspace/evonic-lsp", endpoint: "tcp:192.0.2.1:80", optIn: "always" };
+    const settings = () => vscode.workspace.getConfiguration("evonic");
+    for (const [key, value] of Object.entries(shown)) {
+      const before = settings().get(key);
+      await assert.rejects(settings().update(key, value, vscode.ConfigurationTarget.Workspace), /workspace settings/i, key);
+      assert.equal(settings().get(key), before, key);
+    }
+    const file = vscode.workspace.workspaceFile.fsPath; // as a repository would bring it
+    const workspace = readFileSync(file, "utf8");
+    const brought = Object.fromEntries(Object.entries(shown).map(([key, value]) => [`evonic.${key}`, value]));
+    try {
+      writeFileSync(file, JSON.stringify({ ...JSON.parse(workspace), settings: { ...brought, "evonic.debounce": 51 } }));
+      await until("the workspace's settings count", () => settings().get("debounce") === 51);
+      for (const [key, value] of Object.entries(shown)) assert.notEqual(settings().get(key), value, key);
+    } finally {
+      writeFileSync(file, workspace);
+    }
+    await until("as before", () => settings().get("debounce") === 50);
   },
 
   async "plugin.json: hover, completion and what is wrong with it"() {
