@@ -69,8 +69,11 @@ class Extension {
     return pluginOf(vscode.window.activeTextEditor?.document.uri, this.model);
   }
 
-  /** Starts the server, and shows that this extension is there. */
+  /** Starts the server, once, and shows that this extension is there. */
   async start(): Promise<void> {
+    if (this.started) {
+      return; // two reasons to start may come at once
+    }
     setContext("active", true);
     await this.controller.restart();
   }
