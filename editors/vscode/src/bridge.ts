@@ -5,13 +5,18 @@ import * as path from "node:path";
 import * as vscode from "vscode";
 import type { Controller } from "./controller";
 import { neutralFolder } from "./find";
-import { say } from "./log";
+import { progress, say } from "./log";
 import type { Model } from "./model";
 import { isOlder } from "./text";
 import { ENDPOINT } from "./types";
 import { isEvonic, rootsHere } from "./where";
 
 const LIMIT = 180_000;
+// The extension itself never runs pip: whoever owns a name on PyPI would run code here.
+const NEWER_EXTENSION =
+  "For a newer one, run `git pull` in your clone of evonic-lsp and `npm run package` in its editors/vscode, and install the vsix.";
+const NEWER_SERVER =
+  "For a newer one, run `git pull` and `pip install --upgrade .` in your clone of evonic-lsp, then restart the server.";
 
 export class Bridge {
   private readonly told = new Set<string>();
@@ -37,7 +42,7 @@ export class Bridge {
       return;
     }
     const title = `Installing the bridge into ${path.basename(folder)}`;
-    const done = await vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title }, () =>
+    const done = await progress(title, () =>
       run(server.command, [...server.args, "install", folder], neutralFolder(this.extension)),
     );
     this.log.info(`evonic-lsp install ${folder}: exit ${done.status}\n${done.output}`);
@@ -64,30 +69,10 @@ export class Bridge {
       if (await say("info", this.log, versions, ...buttons)) {
         await this.install(root);
       }
-    } else if (this.controller.server?.how === "bundled") {
-      if (await say("info", this.log, versions, "Check for Extension Updates")) {
-        await vscode.commands.executeCommand("workbench.extensions.action.checkForUpdates");
-      }
-    } else if (await say("info", this.log, versions, "Upgrade evonic-lsp")) {
-      await this.upgradeServer();
+    } else {
+      const how = this.controller.server?.how === "bundled" ? NEWER_EXTENSION : NEWER_SERVER;
+      await say("info", this.log, `${versions} ${how}`);
     }
-  }
-
-  private async upgradeServer(): Promise<void> {
-    const { server } = this.controller;
-    if (server?.how !== "interpreter") {
-      const command = "pip install --upgrade evonic-lsp";
-      await vscode.env.clipboard.writeText(command);
-      await say("info", this.log, `\`${command}\` is in the clipboard: run it where that evonic-lsp is installed.`);
-      return;
-    }
-    const pip = ["-m", "pip", "install", "--upgrade", "evonic-lsp"];
-    const done = await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Notification, title: "Upgrading evonic-lsp" },
-      () => run(server.command, pip, neutralFolder(this.extension)),
-    );
-    this.log.info(`pip: exit ${done.status}\n${done.output}`);
-    await (done.status === 0 ? this.controller.restart() : this.report(done));
   }
 
   private async report({ status, output }: { status: number; output: string }): Promise<void> {

@@ -7,7 +7,7 @@ import type { Controller } from "./controller";
 import { say } from "./log";
 import type { PluginLogs } from "./logs";
 import type { Model } from "./model";
-import { describe } from "./text";
+import { describe, inert } from "./text";
 import { ENDPOINT, type HostEntry, type Ref, type Replayed } from "./types";
 import { pluginOf } from "./where";
 
@@ -77,7 +77,7 @@ export class Commands {
   private async replay(ref: Ref): Promise<Replayed> {
     const answer = (await this.onServer("replay", ref)) as Replayed;
     if (answer.status === "failed") {
-      vscode.window.setStatusBarMessage(`$(error) ${ref.plugin}: ${answer.message}`, READABLE);
+      vscode.window.setStatusBarMessage(`$(error) ${inert(`${ref.plugin}: ${answer.message}`)}`, READABLE);
     }
     return answer;
   }
@@ -124,7 +124,7 @@ export class Commands {
       return ref ?? { root: "", plugin: argument as string }; // the server says that there is no such plugin
     }
     const items = this.model.plugins.map(({ ref, info, host }) => {
-      return { label: info.id, description: describe(info, host), ref };
+      return { label: inert(info.id), description: inert(describe(info, host)), ref };
     });
     return (await vscode.window.showQuickPick(items, { title: "Evonic", placeHolder: "Which plugin?" }))?.ref;
   }
@@ -135,10 +135,10 @@ export class Commands {
     const items: (Item & { ref?: Ref })[] = [];
     for (const { root, status, message } of this.model.overview.hosts) {
       const label = status ? `${root} · Evonic ${status.version}` : `${root} · ${message}`;
-      items.push({ label, kind: vscode.QuickPickItemKind.Separator });
+      items.push({ label: inert(label), kind: vscode.QuickPickItemKind.Separator });
       for (const info of status?.plugins ?? []) {
-        const description = status ? describe(info, status) : "";
-        items.push({ label: info.id, description, ref: { root, plugin: info.id } });
+        const description = status ? inert(describe(info, status)) : "";
+        items.push({ label: inert(info.id), description, ref: { root, plugin: info.id } });
       }
     }
     if (items.every(({ ref }) => ref === undefined)) {
@@ -162,16 +162,17 @@ export class Commands {
   }
 
   private pluginActions(ref: Ref, hot: boolean): Item[] {
+    const name = inert(ref.plugin);
     const action = (label: string, command: string): Item => {
       return { label, run: () => vscode.commands.executeCommand(`evonic.${command}`, ref) };
     };
     return [
-      action(`$(refresh) Reload ${ref.plugin}`, "reloadPlugin"),
+      action(`$(refresh) Reload ${name}`, "reloadPlugin"),
       hot
-        ? action(`$(circle-slash) Disable Hot Reload for ${ref.plugin}`, "disablePlugin")
-        : action(`$(zap) Enable Hot Reload for ${ref.plugin}`, "enablePlugin"),
-      action(`$(debug-rerun) Replay Last Event of ${ref.plugin}`, "replayLastEvent"),
-      action(`$(output) Show Log of ${ref.plugin}`, "showPluginLog"),
+        ? action(`$(circle-slash) Disable Hot Reload for ${name}`, "disablePlugin")
+        : action(`$(zap) Enable Hot Reload for ${name}`, "enablePlugin"),
+      action(`$(debug-rerun) Replay Last Event of ${name}`, "replayLastEvent"),
+      action(`$(output) Show Log of ${name}`, "showPluginLog"),
       { label: "", kind: vscode.QuickPickItemKind.Separator },
     ];
   }

@@ -1,4 +1,5 @@
 import * as vscode from "vscode";
+import { inert } from "./text";
 
 const LINE = /^\[(Trace|Debug|Info|Warn|Error)\s*-[^\]]*\]\s*/;
 
@@ -57,7 +58,7 @@ export class ClientLog implements vscode.OutputChannel {
   }
 }
 
-/** A message with buttons; the last one, which all of ours have, shows the log. */
+/** A message with buttons; the last one, which all of ours have, shows the log. What it quotes makes no links. */
 export async function say(
   kind: "info" | "warning" | "error",
   log: vscode.LogOutputChannel,
@@ -70,10 +71,15 @@ export async function say(
     error: vscode.window.showErrorMessage,
   }[kind];
   log[kind === "warning" ? "warn" : kind](message);
-  const answer = await show(message, ...buttons, "Show Log");
+  const answer = await show(inert(message), ...buttons, "Show Log");
   if (answer === "Show Log") {
     log.show();
     return undefined;
   }
   return answer;
+}
+
+/** What `work` comes to; `title` is in front of the person until then, and what it quotes makes no links. */
+export function progress<T>(title: string, work: () => Promise<T>): Thenable<T> {
+  return vscode.window.withProgress({ location: vscode.ProgressLocation.Notification, title: inert(title) }, work);
 }

@@ -4,7 +4,7 @@ import * as vscode from "vscode";
 import type { Controller } from "./controller";
 import { FILES } from "./controller";
 import type { Model } from "./model";
-import { describe, since } from "./text";
+import { describe, inert, since } from "./text";
 import type { Ref } from "./types";
 
 /** What is shown; also what other extensions (and tests) are told. */
@@ -44,7 +44,7 @@ function lookOfPlugin(model: Model, last: NonNullable<Model["last"]>): Look {
   const plugin = last.plugin ?? "";
   const { state, message: tooltip } = last;
   const named = (icon: string, more = ""): Omit<Look, "state"> => {
-    return { text: `$(${icon}) Evonic: ${plugin}${more}`, tooltip, error: false };
+    return { text: `$(${icon}) Evonic: ${inert(plugin)}${more}`, tooltip, error: false };
   };
   switch (state) {
     case "pending":
@@ -112,8 +112,8 @@ export class FileStatus implements vscode.Disposable {
     const { info } = found;
     const failing = model.failing.includes(info);
     this.item.name = "Evonic";
-    this.item.text = `Evonic: ${info.id}`;
-    this.item.detail = failing ? `failed, ${since(info)}` : describe(info, found.host);
+    this.item.text = `Evonic: ${inert(info.id)}`;
+    this.item.detail = inert(failing ? `failed, ${since(info)}` : describe(info, found.host));
     this.item.severity = failing ? vscode.LanguageStatusSeverity.Error : vscode.LanguageStatusSeverity.Information;
     this.item.command = { title: "Actions", command: "evonic.showActions", arguments: [ref] };
   }

@@ -33,6 +33,14 @@ export function since(info: PluginInfo): string {
   return info.loadedAt === null ? "nothing of it serves" : `the version of ${clock(info.loadedAt)} serves`;
 }
 
+/**
+ * A text that is not ours, for where VS Code makes links of `[label](command:…)` (notifications, progress, the language
+ * status) or icons of `$(name)` (the status bar, quick picks): it is only read there, and does nothing.
+ */
+export function inert(text: string): string {
+  return text.replace(/[\]$](?=\()/g, "$& ");
+}
+
 /** A time of day in the way of the person's country. */
 export function clock(seconds: number): string {
   return new Date(seconds * 1000).toLocaleTimeString();

@@ -4,6 +4,7 @@ import * as path from "node:path";
 import * as vscode from "vscode";
 import type { Model } from "./model";
 import { clock, describe, since, stateOf } from "./text";
+import { locate } from "./where";
 import { ENDPOINT, failed, type HostEntry, type HostStatus, type PluginInfo, type Problem, type Ref } from "./types";
 
 export type Node =
@@ -109,16 +110,9 @@ function problem(ref: Ref, { code, message, place, severity }: Problem, host: Ho
   item.contextValue = "problem";
   if (place !== null) {
     item.description = `${place.file}:${place.startLine + 1}`;
-    const folder = place.plugin === null ? path.dirname(host.pluginsDir) : path.join(host.pluginsDir, place.plugin);
-    const start = new vscode.Position(place.startLine, place.startColumn);
-    const end = new vscode.Position(place.endLine, place.endColumn);
-    if (!ref.root.startsWith(ENDPOINT)) {
-      const selection = new vscode.Range(start, end);
-      item.command = {
-        title: "Open",
-        command: "vscode.open",
-        arguments: [vscode.Uri.file(path.join(folder, place.file)), { selection }],
-      };
+    const found = ref.root.startsWith(ENDPOINT) ? undefined : locate(place, host);
+    if (found !== undefined) {
+      item.command = { title: "Open", command: "vscode.open", arguments: [found.uri, { selection: found.range }] };
     }
   }
   return item;

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import * as vscode from "vscode";
 import type { Model } from "./model";
 import { rootSetting } from "./settings";
-import { ENDPOINT, type Ref } from "./types";
+import { ENDPOINT, type HostStatus, type Place, type Ref } from "./types";
 
 const MANIFESTS = "{plugin.json,*/plugin.json,plugins/*/plugin.json,*/plugins/*/plugin.json}";
 const MARKS = ["evonic", "app.py", "backend", "plugins"];
@@ -20,10 +20,29 @@ export interface Folders {
 /** Every plugin's folders on this machine. */
 export function pluginFolders(model: Model): Folders[] {
   const local = model.plugins.filter(({ ref }) => !ref.root.startsWith(ENDPOINT));
-  return local.map(({ ref, info, host }) => {
-    const named = path.join(host.pluginsDir, info.id);
-    return { ref, hot: info.hotreload, folders: [...new Set([named, real(named)])] };
+  return local.flatMap(({ ref, info, host }) => {
+    const named = within(host.pluginsDir, info.id);
+    return named === undefined ? [] : [{ ref, hot: info.hotreload, folders: [...new Set([named, real(named)])] }];
   });
+}
+
+/** The file and range of a place; nothing, unless the place is one of a file that is there, in its plugin or Evonic. */
+export function locate(place: Place, host: HostStatus): { uri: vscode.Uri; range: vscode.Range } | undefined {
+  const folder = place.plugin === null ? path.dirname(host.pluginsDir) : within(host.pluginsDir, place.plugin);
+  const file = folder && within(folder, place.file);
+  const { startLine, startColumn, endLine, endColumn } = place;
+  const isRange = [startLine, startColumn, endLine, endColumn].every((each) => Number.isInteger(each) && each >= 0);
+  if (file === undefined || !isRange || !existsSync(file)) {
+    return undefined;
+  }
+  return { uri: vscode.Uri.file(file), range: new vscode.Range(startLine, startColumn, endLine, endColumn) };
+}
+
+/** The path of `name` below a folder; nothing, if it is absolute or climbs out of there. */
+function within(folder: string, name: string): string | undefined {
+  const relative = path.normalize(name);
+  const climbs = path.isAbsolute(relative) || relative.split(path.sep)[0] === "..";
+  return climbs ? undefined : path.join(folder, relative);
 }
 
 /** The plugin that a file or folder belongs to. */
