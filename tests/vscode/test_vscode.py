@@ -168,3 +168,7 @@ def test_what_is_offered_when_and_that_trust_comes_first(script) -> None:
 
 def test_as_a_person_in_the_browser(script) -> None:
     assert "without a host: the welcome view" in script("person.mjs")
+
+
+def test_a_hostile_host_makes_no_links_and_opens_nothing_outside(script) -> None:
+    assert "no link: what a command printed" in script("hostile.mjs", bridge=False, start=False)
