@@ -20,6 +20,7 @@ export function setContext(key: string, value: unknown): void {
 export function updateContexts(controller: Controller, model: Model, active: Ref | undefined): void {
   const known = pluginFolders(model);
   setContext("running", controller.state === "running");
+  setContext("stopped", controller.state === "stopped" || controller.state === "missing");
   setContext("connected", model.hosts.length > 0);
   setContext("hosts", model.hosts.length > 0 ? "connected" : model.overview.hosts.length > 0 ? "away" : "none");
   setContext("hotReloadOn", model.hosts.some(({ status }) => status.enabled));
