@@ -62,7 +62,7 @@ class Link:
             raise NoHost(_GIVEN_UP)
         if self.initialized:
             return
-        if self._connecting is None:
+        if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(self._connect())
             self._connecting.add_done_callback(self._connect_done)
         await _end_of(self._connecting)
@@ -136,7 +136,8 @@ class Link:
             self._tell(self._heard, method, params)
 
     def _connect_done(self, task: asyncio.Task[None]) -> None:
-        self._connecting = None
+        if self._connecting is task:
+            self._connecting = None
         if not task.cancelled():
             task.exception()  # told to whoever awaits it; without this, asyncio complains if nobody does
 
