@@ -102,6 +102,18 @@ function T.ask(command, argument)
   return answer.result
 end
 
+--- Does something while every command is answered with this.
+function T.answering(answer, act)
+  local commands = require('evonic.commands')
+  local ask = commands.ask
+  commands.ask = function(_, _, done)
+    done(answer)
+  end
+  local ok, why = xpcall(act, debug.traceback)
+  commands.ask = ask
+  assert(ok, why)
+end
+
 --- Opens a file of a plugin and waits for the server.
 function T.open(plugin, name)
   vim.cmd.edit(T.file(plugin, name))

@@ -17,9 +17,12 @@ from pathlib import Path
 import hosts
 import pytest
 
+from evonic_lsp import settings
+from evonic_lsp.bridge import wire
 from evonic_lsp.install import install
 
 HERE = Path(__file__).parent
+EDITOR = HERE.parent.parent / "editors" / "nvim"
 LIMIT = 100.0
 OLDEST = (0, 11, 3)
 REQUIRED = os.environ.get("EVONIC_LSP_REQUIRE_EDITORS") == "1"
@@ -128,3 +131,15 @@ def test_in_neovim(results: dict[str, str], name: str):
     assert name in results, "the suite did not get there:\n" + results[""][-5000:]
     print(results[name], end="")
     assert results[name].startswith("@ok "), results[name]
+
+
+def test_the_version_is_that_of_the_package():
+    assert f"M.version = '{wire.VERSION}'\n" in (EDITOR / "lua/evonic/init.lua").read_text("utf-8")
+
+
+@pytest.mark.parametrize("text", ["README.md", "doc/evonic.txt"])
+def test_every_setting_is_documented(text: str):
+    ours = re.search(r"^local OURS = \{(.*)\}$", (EDITOR / "lua/evonic/init.lua").read_text("utf-8"), re.M)
+    names = [*re.findall(r"(\w+) =", ours[1]), *settings._SETTINGS]
+    block = re.search(r"^ *vim\.g\.evonic = \{\n(.*?)^ *\}\n", (EDITOR / text).read_text("utf-8"), re.M | re.S)
+    assert sorted(re.findall(r"^ *(\w+) =", block[1], re.M)) == sorted(names)

@@ -8,6 +8,16 @@ local function command(words)
   end
 end
 
+local function children()
+  return vim.api.nvim_get_proc_children(vim.fn.getpid())
+end
+
+local function alive(process)
+  local ok, lines = pcall(vim.fn.readfile, ('/proc/%d/cmdline'):format(process))
+  -- Nobody may have waited for it: then it is there, without a command line.
+  return vim.uv.kill(process, 0) == 0 and not (ok and #lines == 0)
+end
+
 --- What the host says of a plugin.
 local function info(plugin)
   local host = T.ask('status')
@@ -49,7 +59,11 @@ test(':Evonic disable * and enable * switch Evonic as a whole', function()
   T.equal(host.enabled, false)
   T.told(command('enable other'), ':Evonic enable *')
   T.told(command('disable other'), 'hot reload is off for other')
-  T.told(command('enable *'), 'hot reload is on for all plugins')
+  local chosen = #vim.tbl_filter(function(each)
+    return each.hotreload
+  end, host.plugins)
+  assert(chosen < #host.plugins)
+  T.told(command('enable *'), 'hot reload is on; plugins chosen: ' .. chosen)
 end)
 
 test(':Evonic install puts the bridge in again', function()
@@ -84,8 +98,70 @@ test(':Evonic log ID follows the log of a plugin in Evonic', function()
   end)
   T.press('q')
   T.wait('its process to end', function()
-    return #vim.api.nvim_get_proc_children(vim.fn.getpid()) == 1
+    return #children() == 1
   end)
+end)
+
+test(':Evonic log ID follows again when its process has ended', function()
+  local before = children()
+  local function follower()
+    return vim.iter(children()):find(function(process)
+      return not vim.list_contains(before, process)
+    end)
+  end
+  vim.cmd('Evonic log demo')
+  local first = T.wait('its process', follower)
+  vim.uv.kill(first, 'sigkill')
+  T.wait('its end', function()
+    return not follower()
+  end)
+  local second = T.wait('another process', function()
+    vim.cmd('Evonic log demo')
+    return follower()
+  end)
+  assert(second ~= first)
+  T.press('q')
+  T.wait('its end', function()
+    return not follower()
+  end)
+end)
+
+test('the process of a log ends with Neovim', function()
+  local script, server = vim.fn.tempname() .. '.lua', vim.fn.tempname()
+  vim.fn.writefile({ '#!/bin/sh', 'echo; echo', 'exec sleep 60' }, server)
+  vim.fn.setfperm(server, 'rwxr-xr-x')
+  vim.fn.writefile({
+    ('vim.opt.rtp:prepend(%q)'):format(T.editor),
+    ('vim.g.evonic = { cmd = %q }'):format(server),
+    "vim.cmd.runtime('plugin/evonic.lua')",
+    "vim.cmd('Evonic log demo')",
+    'vim.wait(15000, function() return vim.api.nvim_buf_line_count(0) > 1 end, 5)',
+    'io.stdout:write(vim.api.nvim_get_proc_children(vim.fn.getpid())[1])',
+    "vim.cmd('qall!')",
+  }, script)
+  local argv = { vim.v.progpath, '--clean', '--headless', '-u', script }
+  local run = vim.system(argv, { text = true }):wait(20000)
+  local process = assert(tonumber(run.stdout:match('%d+')), vim.inspect(run))
+  T.wait('its end', function()
+    return not alive(process)
+  end, 5000)
+end)
+
+test('a log keeps the newest lines', function()
+  local log = require('evonic.log')
+  local bufnr = vim.api.nvim_create_buf(false, true)
+  vim.cmd.sbuffer(bufnr)
+  for number = 1, log.MOST_LINES + 10, 5 do
+    local lines = {}
+    for each = number, number + 4 do
+      table.insert(lines, 'line ' .. each)
+    end
+    log.append(bufnr, lines)
+  end
+  T.equal(vim.api.nvim_buf_line_count(bufnr), log.MOST_LINES)
+  T.equal(vim.api.nvim_buf_get_lines(bufnr, 0, 1, false), { 'line 11' })
+  T.equal(vim.api.nvim_get_current_line(), 'line ' .. log.MOST_LINES + 10)
+  vim.cmd.bwipeout()
 end)
 
 test('what cannot be is told', function()
@@ -104,6 +180,7 @@ test('subcommands and plugins are completed', function()
   T.contains(table.concat(complete('reload '), ' '), 'demo')
   T.equal(complete('reload de'), { 'demo' })
   T.equal(complete('enable *'), { '*' })
+  T.equal(complete('clear *'), { '*' })
   T.equal(complete('status '), {})
   T.equal(complete('reload demo '), {})
   T.equal(complete('install ' .. T.root .. '/plug'), { T.root .. '/plugins/' })
@@ -118,6 +195,39 @@ test('what an older server does not announce is not offered', function()
   T.equal(vim.fn.getcompletion('Evonic repl', 'cmdline'), {})
   provider.commands = before
   T.equal(vim.fn.getcompletion('Evonic repl', 'cmdline'), { 'replay' })
+end)
+
+test('the documentation has every command, event, highlight group and function', function()
+  local function read(name)
+    return table.concat(vim.fn.readfile(vim.fs.joinpath(T.editor, name)), '\n')
+  end
+  local doc, readme = read('doc/evonic.txt'), read('README.md')
+  for _, name in ipairs(vim.fn.getcompletion('Evonic ', 'cmdline')) do
+    T.contains(doc, ('*:Evonic-%s*'):format(name))
+    T.contains(readme, '`:Evonic ' .. name)
+  end
+  vim.cmd('Evonic status')
+  T.press('q')
+  for name in pairs(vim.api.nvim_get_hl(0, {})) do
+    if vim.startswith(name, 'Evonic') then
+      T.contains(doc, ('`%s`'):format(name))
+    end
+  end
+  for name, value in pairs(require('evonic')) do
+    T.contains(
+      doc,
+      type(value) == 'function' and ('*evonic.%s()*'):format(name) or '*evonic.' .. name
+    )
+  end
+  T.contains(doc, '*EvonicStatus*')
+  T.contains(doc, '`evonic-status`')
+  T.contains(doc, '`evonic-log`')
+end)
+
+test('a replay that failed is told', function()
+  T.answering({ status = 'failed', message = 'on_message_received failed: KeyError' }, function()
+    T.told(command('replay demo'), 'on_message_received failed: KeyError')
+  end)
 end)
 
 test(':help evonic', function()

@@ -3,6 +3,8 @@ local T = ...
 local test = T.test
 
 local path = vim.env.PATH
+-- There is no package on PyPI.
+local install = ("pipx install '%s'"):format(vim.fs.dirname(vim.fs.dirname(T.editor)))
 
 --- Ends the server and forgets where it was.
 local function stop()
@@ -48,7 +50,7 @@ test('a missing server is told once, with what to type', function()
   local before = #T.notified
   T.told(function()
     vim.lsp.enable('evonic')
-  end, 'pipx install evonic-lsp')
+  end, install)
   vim.cmd.edit(T.file('other'))
   vim.cmd.edit(T.file('shy'))
   vim.cmd.edit(T.file('demo'))
@@ -66,7 +68,7 @@ end)
 test(':checkhealth evonic without a server says what to type', function()
   local text = T.health()
   T.contains(text, 'ERROR evonic-lsp was not found')
-  T.contains(text, 'pipx install evonic-lsp')
+  T.contains(text, install)
   T.contains(text, ':Evonic restart')
 end)
 
@@ -77,6 +79,14 @@ test('a configured command that is wrong is told of, not replaced', function()
     vim.cmd('Evonic restart')
   end, 'vim.g.evonic.cmd: /nowhere/evonic-lsp cannot be run')
   T.contains(T.health(), '/nowhere/evonic-lsp cannot be run')
+end)
+
+test('a configured command that is none is told of', function()
+  for _, command in ipairs({ 5, {}, { 5 } }) do
+    vim.g.evonic = { cmd = command }
+    require('evonic.server').forget()
+    T.contains(found(T.root, true), 'vim.g.evonic.cmd: must be a command')
+  end
 end)
 
 test('a configured command is used, with or without serve', function()

@@ -16,7 +16,9 @@ end
 --- The running server.
 --- @return vim.lsp.Client?
 function M.client()
-  return vim.lsp.get_clients({ name = 'evonic' })[1]
+  return vim.iter(vim.lsp.get_clients({ name = 'evonic' })):find(function(client)
+    return not client:is_stopped() -- one that was given up may be there for a while
+  end)
 end
 
 --- Asks the server for `evonic.<name>`; `done` gets the result, or nil and why not.
@@ -59,6 +61,12 @@ function M.switch(on, argument)
   M.ask(on and 'enable' or 'disable', argument or here(), function(status, why_not)
     if not status then
       return say(why_not, LEVEL.ERROR)
+    end
+    if on and argument == ALL then
+      local chosen = vim.tbl_filter(function(info)
+        return info.hotreload
+      end, status.plugins)
+      return say(('hot reload is on; plugins chosen: %d'):format(#chosen))
     end
     local whose = argument == ALL and 'all plugins' or plugin or 'the plugin'
     local text = ('hot reload is %s for %s'):format(on and 'on' or 'off', whose)
@@ -159,11 +167,12 @@ local function announced()
   for _, name in ipairs({ 'clear', 'connect', 'replay', 'switchOn' }) do
     if vim.list_contains(provider and provider.commands or {}, 'evonic.' .. name) then
       found[name] = {
-        takes = 'plugin',
+        takes = name == 'clear' and 'plugin or *' or 'plugin',
         run = function(argument)
-          M.ask(name, argument or here(), function(_, why_not)
-            if why_not then
-              say(why_not, LEVEL.ERROR)
+          M.ask(name, argument or here(), function(answer, why_not)
+            local failed = type(answer) == 'table' and answer.status == 'failed'
+            if why_not or failed then
+              say(why_not or answer.message, LEVEL.ERROR)
             end
           end)
         end,

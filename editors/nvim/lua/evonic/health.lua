@@ -14,6 +14,7 @@ local function check_neovim()
     health.error('Neovim ' .. version, 'Install Neovim 0.11.3 or newer')
     return
   end
+  health.ok('this plugin, version ' .. require('evonic').version)
   -- Not in every 0.11.
   if not vim.lsp.is_enabled or vim.lsp.is_enabled('evonic') then
     health.ok('evonic is enabled')
@@ -29,14 +30,14 @@ local function folder()
   return client and client.root_dir or vim.fn.getcwd()
 end
 
---- @return evonic.Server?, string? version
+--- @return evonic.Server?, string? line its name and version
 local function check_server()
   health.start('evonic: server')
   local server, why_not = require('evonic.server').find(folder(), false)
   if not server then
     local install = require('evonic.server').INSTALL
     health.error(why_not, {
-      ('`%s` (or `pip install evonic-lsp`), then `:Evonic restart`'):format(install),
+      ('`%s`, then `:Evonic restart`; other ways: `:help evonic-start`'):format(install),
       'or say where it is: `vim.g.evonic = { cmd = "/path/to/evonic-lsp" }`',
     })
     return nil
@@ -52,13 +53,13 @@ local function check_server()
     health.error(('%s (from %s) does not run: %s'):format(command, server.how, output), fix)
     return nil
   end
-  local version = vim.trim(run.stdout)
-  health.ok(('%s: %s, from %s'):format(version, command, server.how))
-  return server, version
+  local line = run.stdout:match('[^\r\n]*')
+  health.ok(('%s: %s, from %s'):format(line, command, server.how))
+  return server, line
 end
 
---- @param installed string what is found now
-local function check_client(installed)
+--- @param line string name and version of what is found now
+local function check_client(line)
   local client = require('evonic.commands').client()
   if not client then
     health.info('no server runs now; it starts with the first file of a plugin that is opened')
@@ -69,8 +70,8 @@ local function check_client(installed)
   health.ok(
     ('server %s runs, for %d file(s), started for %s'):format(version, buffers, client.root_dir)
   )
-  if not vim.endswith(installed, version) then
-    health.warn('the one that is installed is another: ' .. installed, '`:Evonic restart`')
+  if line:match('version (%S+)') ~= version then
+    health.warn('the one that is installed is another: ' .. line, '`:Evonic restart`')
   end
 end
 
@@ -128,9 +129,9 @@ end
 
 function M.check()
   check_neovim()
-  local server, version = check_server()
-  if server and version then
-    check_client(version)
+  local server, line = check_server()
+  if server and line then
+    check_client(line)
     check_host(server)
   end
 end

@@ -1,6 +1,9 @@
 --- What a configuration may call. Nothing here has to be called.
 local M = {}
 
+--- That of evonic-lsp, of which this plugin is a part.
+M.version = '0.1.0'
+
 -- Of vim.g.evonic, what is for this side and not for the server.
 local OURS = { cmd = true, enabled = true }
 

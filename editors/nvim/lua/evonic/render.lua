@@ -9,6 +9,7 @@ local STATES = {
   stuck = { 'stuck', 'EvonicFailed' },
 }
 local FAILED = { rejected = true, ['rolled back'] = true, stuck = true }
+local windows = vim.fn.has('win32') == 1
 local HELP = 'r reload  e enable  d disable  a all on/off  R refresh  <CR> go to  q close'
 local LINKS = {
   EvonicOk = 'DiagnosticOk',
@@ -28,8 +29,9 @@ local LINKS = {
 --- @field marks {line: integer, from: integer, to: integer, group: string}[]
 --- @field rows table<integer, evonic.Row>
 
+-- Names and messages are those of a host: a newline in them is no new line of a buffer.
 local function one_line(text)
-  return (vim.trim(text):gsub('%s*\n%s*', ' '))
+  return (text:gsub('%s*[\r\n]%s*', ' '))
 end
 
 --- @param page evonic.Page
@@ -42,6 +44,7 @@ local function add(page, cells, row)
     if type(cell) == 'table' then
       text, highlight = cell[1], cell[2]
     end
+    text = one_line(text)
     if highlight then
       local mark = { line = #page.lines, from = #line, to = #line + #text, group = highlight }
       table.insert(page.marks, mark)
@@ -53,6 +56,7 @@ local function add(page, cells, row)
 end
 
 local function padded(text, width)
+  text = one_line(text)
   return text .. (' '):rep(width - vim.fn.strdisplaywidth(text))
 end
 
@@ -93,7 +97,7 @@ local function last_reload(info)
     local serving = since and ('the version of %s goes on serving'):format(clock(since))
     return when .. (serving or 'nothing serves')
   end
-  local text = when .. one_line(outcome.message)
+  local text = when .. outcome.message
   if outcome.durationMs and outcome.durationMs > 0 then
     text = text .. (' (%.1f ms)'):format(outcome.durationMs)
   end
@@ -117,8 +121,11 @@ local function add_plugin(page, info, width)
     local place = problem.place
     local where = place and ('%s:%d: '):format(place.file, place.startLine + 1) or ''
     local severe = problem.severity == 'error' and 'EvonicFailed' or 'DiagnosticWarn'
-    local what = { one_line(problem.message), severe }
-    add(page, { '    ', where, what }, { plugin = info.id, problem = problem })
+    add(
+      page,
+      { '    ', where, { problem.message, severe } },
+      { plugin = info.id, problem = problem }
+    )
   end
 end
 
@@ -132,12 +139,12 @@ function M.page(status)
     or { 'hot reload is off for all plugins', 'EvonicFailed' }
   add(page, { switch, (', bridge %s, process %d'):format(status.bridge, status.pid) })
   for _, note in ipairs(status.degraded or {}) do
-    add(page, { { one_line(note), 'DiagnosticWarn' } })
+    add(page, { { note, 'DiagnosticWarn' } })
   end
   add(page, {})
   local width = 8
   for _, info in ipairs(status.plugins) do
-    width = math.max(width, vim.fn.strdisplaywidth(info.id))
+    width = math.max(width, vim.fn.strdisplaywidth(one_line(info.id)))
   end
   local head = padded('plugin', width) .. '  reload    state        gen  last reload'
   add(page, { { head, 'EvonicHelp' } })
@@ -180,12 +187,27 @@ function M.line_of(rows, plugin)
   end
 end
 
---- Where <CR> goes: the error of the line, the first error of the plugin, its code, its manifest.
+--- A path in `folder`; nil for parts that lead out of it, which a host may name.
+--- @param folder string
+--- @param ... string
+--- @return string?
+local function below(folder, ...)
+  for _, part in ipairs({ ... }) do
+    local steps = vim.split(part, windows and '[/\\]' or '/')
+    local drive = windows and part:find(':', 1, true)
+    if steps[1] == '' or drive or part:find('\0', 1, true) or vim.list_contains(steps, '..') then
+      return nil
+    end
+  end
+  return vim.fs.joinpath(folder, ...)
+end
+
+--- Where <CR> goes: the error of the line, the first error of the plugin, its code, its manifest. Nil where a host
+--- names a place that no plugin can have.
 --- @param status table
 --- @param row evonic.Row
---- @return string file, integer? line, integer? column
+--- @return string? file, integer? line, integer? column
 function M.place(status, row)
-  local folder = vim.fs.joinpath(status.pluginsDir, row.plugin)
   local problem = row.problem
   for _, info in ipairs(status.plugins) do
     if info.id == row.plugin then
@@ -194,15 +216,22 @@ function M.place(status, row)
   end
   local place = problem and problem.place
   if not place then
-    local code = folder .. '/handler.py'
-    return vim.uv.fs_stat(code) and code or folder .. '/plugin.json'
+    local code = below(status.pluginsDir, row.plugin, 'handler.py')
+    if code and not vim.uv.fs_stat(code) then
+      return below(status.pluginsDir, row.plugin, 'plugin.json')
+    end
+    return code
   end
-  local base = place.plugin and vim.fs.joinpath(status.pluginsDir, place.plugin)
-    or vim.fs.dirname(status.pluginsDir)
+  local base = place.plugin and below(status.pluginsDir, place.plugin)
+    or not place.plugin and vim.fs.dirname(status.pluginsDir)
+  local file = base and below(base, place.file)
+  if not file or place.startLine < 0 or place.startColumn < 0 then
+    return nil
+  end
   -- Columns on the wire count code points.
   local first = place.first or ''
   local column = vim.str_byteindex(first, 'utf-32', place.startColumn, false)
-  return vim.fs.joinpath(base, place.file), place.startLine + 1, column
+  return file, place.startLine + 1, column
 end
 
 return M

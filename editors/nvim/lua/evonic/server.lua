@@ -5,13 +5,16 @@ local M = {}
 --- @field argv string[] what to run, before the subcommand
 --- @field how string where it was found, for people
 
-M.INSTALL = 'pipx install evonic-lsp'
-
 -- The folder of this Neovim plugin. What is run runs here: `python3 -m` looks for its module in the current folder
 -- first, and a folder that somebody merely opened must not bring a server of its own.
 M.home = vim.fs.dirname(
   vim.fs.dirname(vim.fs.dirname(vim.fs.abspath(debug.getinfo(1, 'S').source:sub(2))))
 )
+
+-- There is no package on PyPI: what is installed is the clone that this plugin is a part of.
+local clone = vim.fs.dirname(vim.fs.dirname(vim.uv.fs_realpath(M.home) or M.home))
+local cloned = vim.uv.fs_stat(vim.fs.joinpath(clone, 'pyproject.toml'))
+M.INSTALL = 'pipx install ' .. (cloned and vim.fn.shellescape(clone) or 'CLONE')
 
 local windows = vim.fn.has('win32') == 1
 local found = {} --- @type table<string, evonic.Server|false>
@@ -38,7 +41,10 @@ local function configured()
       return nil, nil, false
     end
   end
-  argv = bare(type(argv) == 'string' and { argv } or argv)
+  argv = bare(type(argv) == 'table' and argv or { argv })
+  if type(argv[1]) ~= 'string' then
+    return nil, ('%s: must be a command, or a list with its arguments'):format(where), true
+  end
   argv[1] = vim.fs.normalize(argv[1])
   local path = vim.fn.exepath(argv[1])
   if path == '' then
@@ -127,12 +133,15 @@ function M.find_or_tell(folder)
   found[folder] = server or false
   if not server and not told then
     told = true
-    local fix = ('Install it (%s), then :Evonic restart.'):format(M.INSTALL)
+    local fix = ('Install it: %s; then :Evonic restart.'):format(M.INSTALL)
     if not vim.startswith(why_not, 'evonic-lsp was') then
       fix = 'Correct it, then :Evonic restart.'
     end
     vim.schedule(function()
-      local text = ('evonic: %s. %s See :checkhealth evonic'):format(why_not, fix)
+      local text = ('evonic: %s. %s More: :help evonic-start, :checkhealth evonic'):format(
+        why_not,
+        fix
+      )
       vim.notify(text, vim.log.levels.WARN)
     end)
   end
@@ -163,7 +172,10 @@ end
 function M.run(folder, arguments, options, done)
   local server, why_not = M.find(folder, true)
   if not server then
-    vim.notify('evonic: ' .. why_not .. '. ' .. M.INSTALL, vim.log.levels.ERROR)
+    vim.notify(
+      'evonic: ' .. why_not .. '. :checkhealth evonic tells what to do',
+      vim.log.levels.ERROR
+    )
     return nil
   end
   local argv = vim.list_extend(vim.list_slice(server.argv), arguments)

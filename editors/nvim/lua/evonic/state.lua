@@ -10,7 +10,6 @@ local M = {}
 --- @field durationMs? number
 --- @field generation? integer
 
-local MOST_LINES = 2000
 local LOG = 'evonic://log'
 local LEVELS = { 'ERROR', 'WARN', 'INFO', 'LOG', 'DEBUG' }
 
@@ -34,8 +33,9 @@ local function log(text)
   local new = vim.split(vim.trim(text), '\n', { plain = true })
   new[1] = os.date('%H:%M:%S ') .. new[1]
   vim.list_extend(lines, new)
-  if #lines > MOST_LINES then
-    lines = vim.list_slice(lines, #lines - MOST_LINES + 1)
+  local most = require('evonic.log').MOST_LINES
+  if #lines > most then
+    lines = vim.list_slice(lines, #lines - most + 1)
   end
   local bufnr = vim.fn.bufnr('^' .. LOG .. '$')
   if bufnr ~= -1 and vim.api.nvim_buf_is_loaded(bufnr) then

@@ -15,7 +15,7 @@ local view = nil --- @type evonic.View?
 --- @field bufnr integer
 --- @field status? table what the host said last
 --- @field rows table<integer, evonic.Row> what is in a line
---- @field asking boolean
+--- @field asking? integer the client that is asked and has not answered
 --- @field again boolean something happened while asking
 
 local function valid()
@@ -23,7 +23,7 @@ local function valid()
 end
 
 local function window()
-  return valid() and vim.fn.bufwinid(view.bufnr) or -1
+  return valid() and vim.fn.win_findbuf(view.bufnr)[1] or -1
 end
 
 --- As large as the text, in the middle of the screen.
@@ -67,17 +67,21 @@ end
 function M.refresh()
   if not valid() then
     return
-  elseif view.asking then
+  end
+  local client = commands.client()
+  local id = client and client.id
+  -- A server that has ended never answers.
+  if id and view.asking == id then
     view.again = true
     return
   end
-  view.asking, view.again = true, false
+  view.asking, view.again = id, false
   local mine = view
   commands.ask('status', nil, function(status, why_not)
-    mine.asking = false
-    if view ~= mine or not valid() then
+    if view ~= mine or mine.asking ~= id or not valid() then
       return
     end
+    mine.asking = nil
     local first = view.status == nil
     view.status = status
     draw(why_not)
@@ -128,8 +132,18 @@ local function jump()
     return
   end
   local file, line, column = render.place(view.status, target)
+  if not file then
+    return vim.notify('evonic: that place is not inside of Evonic', vim.log.levels.WARN)
+  end
   M.close()
-  vim.cmd.edit(vim.fn.fnameescape(file))
+  -- Not |:edit|: that reads a file again that is open, and fails if it was changed.
+  local bufnr = vim.fn.bufadd(file)
+  vim.bo[bufnr].buflisted = true
+  local shown, why_not = pcall(vim.cmd.buffer, bufnr)
+  if not shown then
+    return vim.notify('evonic: ' .. why_not, vim.log.levels.ERROR)
+  end
+  vim.cmd.checktime(bufnr) -- what failed may have been written elsewhere
   if line then
     line = math.min(line, vim.api.nvim_buf_line_count(0))
     vim.api.nvim_win_set_cursor(0, { line, column or 0 })
@@ -196,7 +210,7 @@ function M.open()
     vim.api.nvim_set_current_win(window())
     return M.refresh()
   end
-  view = { bufnr = make_buffer(), rows = {}, asking = false, again = false }
+  view = { bufnr = make_buffer(), rows = {}, again = false }
   local config = vim.tbl_extend('error', geometry({}), { title = ' Evonic ', style = 'minimal' })
   config.border = vim.o.winborder == '' and 'rounded' or nil
   local opened = vim.api.nvim_open_win(view.bufnr, true, config)
