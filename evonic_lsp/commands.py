@@ -12,6 +12,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from . import plugins, shown
 from .bridge import wire
 from .bridge.client import NoHost
+from .bridge.messages import Replayed
 from .bridge.wire import PluginInfo, WireError
 from .editor import Status
 from .hosts import ENDPOINT
@@ -127,9 +128,13 @@ async def _replay(session: Session, argument: Any = None, handler: Any = None, *
         what = "a plugin id or a file URI, and the name of an event or of its function"
         raise JsonRpcInvalidParams(f"evonic.{REPLAY} takes {what}")
     ref = _target(session, argument)
+    link, params = session.hosts.link(ref.root), {"plugin": ref.plugin, **({"handler": handler} if handler else {})}
+    await link.call("plugin/replay", {**params, "dryRun": True})  # if it cannot, there is nothing to ask
     if not await session.offers.may_replay(ref.root, ref.plugin, handler):
         return {"plugin": ref.plugin, "status": "cancelled"}
-    return dict(wire.to_json(await session.replay(ref, handler)))
+    replayed = wire.from_json(Replayed, await link.call("plugin/replay", params))
+    session.board.replayed(ref, replayed)
+    return dict(wire.to_json(replayed))
 
 
 _COMMANDS: Dict[str, Any] = {

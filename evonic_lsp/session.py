@@ -19,7 +19,7 @@ from . import plugins
 from .board import Board
 from .bridge import wire
 from .bridge.client import NoHost
-from .bridge.messages import Cleared, Replayed
+from .bridge.messages import Cleared
 from .bridge.wire import Change, Failure, HostStatus, LogEntry, Outcome, WireError
 from .documents import Documents
 from .editor import ERROR, INFO, WARNING, Editor, Refresher, Status
@@ -202,14 +202,6 @@ class Session:
         message = f"Evonic has not answered for {SLOW:g} s: {why}. {ref.plugin} is reloaded when it goes on"
         self.editor.status(Status("reloading", message, ref.plugin))
         self.editor.log(message, WARNING)
-
-    async def replay(self, ref: Ref, handler: Optional[str]) -> Replayed:
-        """Runs a handler once more, telling the editor what became of it. Raises NoHost or WireError."""
-        params = {"plugin": ref.plugin, **({"handler": handler} if handler else {})}
-        answer = await self.hosts.link(ref.root).call("plugin/replay", params)
-        replayed = wire.from_json(Replayed, answer)
-        self.board.replayed(ref, replayed)
-        return replayed
 
     async def clear(self, ref: Optional[Ref]) -> None:
         """Takes what is said of a plugin, or of all, from the screen; the hosts forget its run-time errors."""

@@ -38,6 +38,11 @@ def replay(host: Host, slot: Slot, name: Optional[str], limit: float = LIMIT) ->
     return answer
 
 
+def check(host: Host, slot: Slot, name: Optional[str]) -> None:
+    """Raises what :func:`replay` would, and runs nothing."""
+    _chosen(host, slot, name)
+
+
 def _chosen(host: Host, slot: Slot, name: Optional[str]) -> Tuple[str, Dict[str, Any]]:
     generation = slot.current
     if generation is None:

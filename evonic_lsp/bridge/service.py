@@ -15,14 +15,13 @@ import threading
 from concurrent.futures import Future
 from typing import Any, Callable, Dict, List, Optional
 
-from . import details, wire
+from . import details, replay, wire
 from .host import Host
 from .listener import Listener
 from .logpump import LogPump
 from .messages import Cleared, Details
 from .queue import ReloadQueue
 from .reload import Engine
-from .replay import replay
 from .runtime import Runtime
 from .wire import Change, HostStatus, LogEntry, Outcome, PluginInfo, WireError
 
@@ -172,7 +171,9 @@ class Service:
         handler = params.get("handler")
         if handler is not None and not isinstance(handler, str):
             raise WireError(wire.INVALID_PARAMS, "handler must be the name of an event or of its function")
-        return replay(self.host, self.engine.slot(plugin), handler)
+        if params.get("dryRun"):
+            return replay.check(self.host, self.engine.slot(plugin), handler)
+        return replay.replay(self.host, self.engine.slot(plugin), handler)
 
     def _on_clear(self, params: Dict[str, Any]) -> None:
         plugin = self._known(params)

@@ -304,7 +304,7 @@ DONE = Replayed(
 async def test_replay_asks_once_for_each_handler(open_plugin):
     evonic, editor, uri = await open_plugin()
     asked = []
-    evonic.answers["plugin/replay"] = lambda params: asked.append(params) or DONE
+    evonic.answers["plugin/replay"] = lambda params: params.get("dryRun") or asked.append(params) or DONE
     editor.answers = ["Cancel", "Run", None, "Run"]
     assert dict(await result(editor, uri, "message_received"))["status"] == "cancelled"
     for _ in range(3):
@@ -341,9 +341,9 @@ async def test_a_replay_that_is_refused(open_plugin):
         raise WireError(wire.REFUSED, "no such event is kept")
 
     evonic.answers["plugin/replay"] = refuse
-    editor.answers = ["Run"]
     with pytest.raises(JsonRpcException, match="no such event is kept"):
         await editor.command("replay", uri, "message_received")
+    assert editor.questions == []  # nobody is asked about what cannot be
 
 
 @pytest.mark.parametrize("arguments", [["p", 3], ["p", "a", "b"], ["p", {"a": 1}]])
