@@ -171,6 +171,12 @@ def sandbox(running, shared_runtime, runtime_dir, monkeypatch):
 
 
 @pytest.fixture
+def gate(sandbox):
+    """The :class:`faulty.Gate` of the shared sandbox."""
+    return faulty.Gate(sandbox)
+
+
+@pytest.fixture
 def client(sandbox):
     with sandbox.client() as connected:
         yield connected

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import socket
 import threading
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import hosts
 from e2e.test_editor import ROUTES as ROUTES
 from lsp.conftest import FakeHost as FakeHost
 
 from evonic_lsp.bridge import rendezvous, wire
+from evonic_lsp.bridge.client import connect, find
 from evonic_lsp.bridge.rendezvous import Announcement
 from evonic_lsp.bridge.wire import HostStatus, Outcome
 from evonic_lsp.install import install
@@ -21,15 +24,93 @@ from evonic_lsp.install import install
 NOBODY = 65534
 HANDLER = "from . import db\n"
 LIMIT = 15.0
+GATE = Path(__file__).parent / "gate"
 
 
 def make_sandbox(folder: Path) -> Path:
-    """A sandbox with the bridge and the inspector, both enabled."""
+    """A sandbox with the bridge, the inspector and the gate, all enabled."""
     root = hosts.make_root("sandbox", folder)
-    shutil.copytree(hosts.INSPECTOR, root / "plugins" / "inspector")
     install(root)
-    assert hosts.evonic(root, "plugin", "enable", "inspector").returncode == 0
+    for plugin in (hosts.INSPECTOR, GATE):
+        shutil.copytree(plugin, root / "plugins" / plugin.name)
+        assert hosts.evonic(root, "plugin", "enable", plugin.name).returncode == 0
     return root
+
+
+class Gate:
+    """Stops a sandbox at a step of its bridge: ``module:Class.function``, see ``gate/routes.py``."""
+
+    def __init__(self, host: hosts.RunningHost) -> None:
+        self._host = host
+
+    def die_at(self, step: str, when: str = "before", only: Any = None) -> None:
+        """The host ends there."""
+        self._host.get("/plugin/gate/at", {"step": step, "then": "die", "when": when, "only": only})
+
+    @contextlib.contextmanager
+    def waits_at(self, step: str, when: str = "before", only: Any = None) -> Iterator[Callable[[], None]]:
+        """The host waits there until the block ends; what is yielded returns when it has begun to wait."""
+        self._host.get("/plugin/gate/at", {"step": step, "then": "wait", "when": when, "only": only})
+
+        def reached() -> None:
+            assert self._host.get("/plugin/gate/reached", {}), f"{step} was not reached"
+
+        try:
+            yield reached
+        finally:
+            self._host.get("/plugin/gate/open", {})
+
+    @contextlib.contextmanager
+    def clock_off_by(self, seconds: float) -> Iterator[None]:
+        """The clock of the host has jumped."""
+        self._host.get("/plugin/gate/clock", {"seconds": seconds})
+        try:
+            yield
+        finally:
+            self._host.get("/plugin/gate/clock", {"seconds": 0})
+
+    def log(self, plugin: str, times: int, size: int, character: str = "x") -> None:
+        """A plugin logs so many lines at once."""
+        given = {"plugin": plugin, "times": times, "size": size, "character": character}
+        self._host.get("/plugin/gate/log", given)
+
+
+class Wire:
+    """A connection to a host without a client: any JSON out, any message in."""
+
+    def __init__(self, root: Path) -> None:
+        self.socket = connect(find(root).endpoint, LIMIT)
+        self._stream = self.socket.makefile("rb")
+        self.socket.sendall(hello(0))
+        assert self.answer(0)["result"]
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stream.close()
+        self.socket.close()
+
+    def send(self, method: str, params: Any, number: int | None = None) -> None:
+        """A request, or a notification without a number."""
+        message = {"jsonrpc": "2.0", "method": method, "params": params}
+        self.socket.sendall(json.dumps({**message, "id": number} if number is not None else message).encode() + b"\n")
+
+    def receive(self) -> dict[str, Any]:
+        """The next message."""
+        line = self._stream.readline()
+        if not line:
+            raise ConnectionResetError("the host has hung up")
+        return dict(json.loads(line))
+
+    def answer(self, number: int) -> dict[str, Any]:
+        """The answer of this number; what else arrives before it is dropped."""
+        while (message := self.receive()).get("id") != number or "method" in message:
+            pass
+        return message
 
 
 def memory_of(pid: int | str = "self") -> int:
@@ -41,6 +122,11 @@ def memory_of(pid: int | str = "self") -> int:
 def threads_of(pid: int) -> int:
     """How many threads a process has (Linux)."""
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
+def files_of(pid: int | str = "self") -> int:
+    """How many files and sockets a process has open (Linux)."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def hello(number: int = 1, **changes: Any) -> bytes:

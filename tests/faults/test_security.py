@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from faults import faulty
+from faults.test_service import OF_PLUGINS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,7 +158,7 @@ CLIMBING = [
 
 @pytest.mark.parametrize("id", CLIMBING, ids=repr)
 def test_an_id_that_climbs_reaches_no_folder(client, id):
-    for method in ("plugin/reload", "plugin/logs", "hotreload/enable", "hotreload/disable"):
+    for method in OF_PLUGINS:
         if id is None and method.startswith("hotreload"):
             continue  # the global switch
         with pytest.raises(wire.WireError, match="is not a plugin id"):

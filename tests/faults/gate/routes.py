@@ -1,0 +1,85 @@
+"""Stops the host, or ends it, at a step of the bridge that a test names; and turns its clock."""
+
+import functools
+import os
+import re
+import signal
+import sys
+import threading
+import time
+
+from flask import Blueprint, jsonify, request
+
+bp = Blueprint("gate", __name__)
+LIMIT = 20
+_reached, _go_on = threading.Event(), threading.Event()
+_time = time.time
+
+
+@bp.route("/plugin/gate/at", methods=["POST"])
+def at():
+    """The next call of ``module:Class.function`` of the bridge (with the argument `only`, if it is given) waits until
+    /open, or ends the host: `before` it begins, or `after` it has ended."""
+    given = request.get_json()
+    _reached.clear()
+    _go_on.clear()
+    module, _, path = given["step"].partition(":")
+    *outer, name = path.split(".")
+    wanted = re.compile(rf"plugin_pkg_evonic_lsp_\d+\.{re.escape(module)}")
+    owner = next(found for key, found in list(sys.modules.items()) if wanted.fullmatch(key))
+    owner = functools.reduce(getattr, outer, owner)
+    real = getattr(owner, name)
+
+    def stop():
+        setattr(owner, name, real)
+        if given["then"] == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        _reached.set()
+        assert _go_on.wait(LIMIT)
+
+    def stopping(*args, **options):
+        if given.get("only") is not None and given["only"] not in args:
+            return real(*args, **options)
+        if given.get("when") != "after":
+            stop()
+            return real(*args, **options)
+        result = real(*args, **options)
+        stop()
+        return result
+
+    setattr(owner, name, stopping)
+    return jsonify(True)
+
+
+@bp.route("/plugin/gate/reached", methods=["POST"])
+def reached():
+    return jsonify(_reached.wait(LIMIT))
+
+
+@bp.route("/plugin/gate/open", methods=["POST"])
+def open_():
+    _go_on.set()
+    return jsonify(True)
+
+
+@bp.route("/plugin/gate/clock", methods=["POST"])
+def clock():
+    """The clock is `seconds` off from now on."""
+    seconds = request.get_json()["seconds"]
+    time.time = (lambda: _time() + seconds) if seconds else _time
+    return jsonify(True)
+
+
+@bp.route("/plugin/gate/log", methods=["POST"])
+def log():
+    """A plugin logs `times` lines of `size` characters each, at once."""
+    from backend.plugin_manager import plugin_manager
+
+    given = request.get_json()
+    for number in range(given["times"]):
+        plugin_manager.add_log(given["plugin"], "info", f"{number} ".ljust(given["size"], given.get("character", "x")))
+    return jsonify(True)
+
+
+def create_blueprint():
+    return bp
