@@ -127,10 +127,16 @@ def shared_runtime():
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def sandbox_model(tmp_path_factory):
+    """A root of the sandbox that is copied and never run: the commands that make it take a while."""
+    return faulty.make_sandbox(tmp_path_factory.mktemp("model") / "root")
+
+
 @pytest.fixture
-def sandbox_root(tmp_path, runtime_dir):
-    """A root of the sandbox for this test alone, the bridge and the inspector in it."""
-    return faulty.make_sandbox(tmp_path / "sandbox root")
+def sandbox_root(sandbox_model, tmp_path, runtime_dir):
+    """A root of the sandbox for this test alone, the bridge, the inspector and the gate in it."""
+    return shutil.copytree(sandbox_model, tmp_path / "sandbox root")
 
 
 @pytest.fixture
@@ -148,12 +154,13 @@ def own_sandbox(sandbox_root):
 
 
 @pytest.fixture(scope="session")
-def running(shared_runtime, tmp_path_factory):
+def running(shared_runtime, sandbox_model, tmp_path_factory):
     """One running sandbox that no test may end."""
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = shared_runtime
     try:
-        made = hosts.RunningHost(faulty.make_sandbox(tmp_path_factory.mktemp("sandbox") / "root")).start()
+        root = shutil.copytree(sandbox_model, tmp_path_factory.mktemp("sandbox") / "root")
+        made = hosts.RunningHost(root).start()
     finally:
         if before is None:
             del os.environ["XDG_RUNTIME_DIR"]

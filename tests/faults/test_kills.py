@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import time
 
 import hosts
 import pytest
+from faults import faulty
+from faults.test_stdio import Editor, linux, saved
 
 from evonic_lsp.bridge import rendezvous, wire
 from evonic_lsp.bridge.client import Client, find
@@ -27,19 +30,68 @@ def create_blueprint():
 """
 # Dies the first time only: what is on the disk must be loadable by the host that starts next.
 DIE = """
-import os
+import os, traceback
 def die():
     if not os.path.exists({mark!r}):
-        open({mark!r}, "w").close()
+        with open({mark!r}, "w") as file:
+            file.write("".join(traceback.format_stack()))
         os.kill(os.getpid(), 9)
 """
+BLUEPRINT = "def create_blueprint():\n    from .routes import bp\n    {}\n    return bp\n"
+# A registration with a say in how it is compared with the one before it.
+GUARD = """
+from backend.plugin_hooks import register_tool_guard
+class Guard:
+    def __call__(self, *arguments):
+        return None
+    def __getattr__(self, name):
+        if name == "__qualname__":
+            die()
+        raise AttributeError(name)
+register_tool_guard(Guard())
+"""
+POOL = """
+from concurrent.futures import ThreadPoolExecutor
+class Pool(ThreadPoolExecutor):
+    def shutdown(self, *arguments, **options):
+        die()
+pool = Pool(1)
+pool.submit(int).result()
+"""
+# What ends the host: in the code that serves, in the code that is saved, and the function of ours that was at work.
 STEPS = {
-    "import": "die()\n",
-    "blueprint": "def create_blueprint():\n    die()\n    from .routes import bp\n    return bp\n",
-    "restore": "def hot_restore(sdk, state):\n    die()\n",
-    "on_load": "def on_load(sdk):\n    die()\n",
-    "thread": "import threading\nthreading.Timer(0.0, die).start()\n",
+    "import": ("", "die()\n", "in import_all"),
+    "blueprint": ("", BLUEPRINT.format("die()"), "in import_all"),
+    "record": ("", BLUEPRINT.format("bp.record(lambda state: die())"), "in _validate"),
+    "hot_save": ("def hot_save(sdk):\n    die()\n", "def hot_restore(sdk, state):\n    pass\n", "in hand_over"),
+    "hot_restore": ("", "def hot_restore(sdk, state):\n    die()\n", "in hand_over"),
+    "commit": (
+        "from backend.plugin_hooks import register_tool_guard\nregister_tool_guard(print)\n",
+        GUARD,
+        "in commit",
+    ),
+    "on_unload": ("def on_unload(sdk):\n    die()\n", "", "in on_unload"),
+    "on_load": ("", "def on_load(sdk):\n    die()\n", "in on_load"),
+    "retire": (POOL, "", "in retire"),
+    "thread": ("", "import threading\nthreading.Timer(0.0, die).start()\n", "in run"),
 }
+# And the same between them, in the bridge itself: before or after a call of these.
+BRIDGE_STEPS = [
+    ("reload:Engine.prepare", "before"),
+    ("snapshot:check", "before"),
+    ("reload:Engine.prepare", "after"),
+    ("reload:Engine.reload", "before"),
+    ("reload:Engine.load", "before"),
+    ("kinds.routes:LiveRoutes.validate", "after"),
+    ("kinds.routes:LiveRoutes.commit", "after"),
+    ("kinds.events:EventHandlers.commit", "after"),
+    ("kinds.modules:Modules.commit", "after"),
+    ("kinds.modules:Modules.retire", "before"),
+    ("snapshot:forget_bytecode", "before"),
+    ("listener:Listener.notify", "before"),
+    ("listener:Listener.notify", "after"),
+    ("reload:Engine.reload", "after"),
+]
 
 
 @pytest.fixture
@@ -59,57 +111,149 @@ def write(host, number, more=""):
     if os.path.exists(mark):
         os.unlink(mark)
     text = GOOD.format(number) + (DIE.format(mark=mark) + more if more else "")
+    text += "#" * number  # another size: the host must not take the bytecode of what was there in the same second
     hosts.write_plugin(host.root, "p", handler=text, routes=ROUTES)
     return host.root / "plugins" / "p" / "handler.py"
+
+
+def left(host, runtime_dir):
+    """The announcements and sockets of hosts."""
+    folders = (runtime_dir, rendezvous.run_dir(host.root))
+    return {each.stem for folder in folders for each in folder.glob("host-*")}
+
+
+async def comes_back(host, editor, number, step):
+    """After the end of `host`: it starts again, what was saved serves, and the editor says so by itself."""
+    await editor.until(lambda: any(each["state"] == "disconnected" for each in editor.statuses), step)
+    assert await asyncio.to_thread(host.process.wait, 10) == -signal.SIGKILL
+    told = len(editor.statuses)
+    await asyncio.to_thread(host.start)
+
+    def true_again():
+        connected = any(each["state"] == "idle" and each["plugin"] is None for each in editor.statuses[told:])
+        of_p = [each["state"] for each in editor.statuses if each["plugin"] == "p"]
+        return connected and of_p[-1] == "ok"
+
+    await editor.until(true_again, step)
+    assert host.get("/plugin/p/value") == number, step
+    assert not any(each.severity == 1 for all_ in editor.shown.values() for each in all_), step
+
+
+async def save(host, editor, number, more=""):
+    """A save that goes well."""
+    editor.statuses.clear()
+    editor.save(write(host, number, more))
+    await editor.state("ok", "p")
+    editor.statuses.clear()
 
 
 async def test_a_host_killed_at_each_step_comes_back_and_the_editor_follows(doomed, window, runtime_dir):
     """One host, one editor, every step: the new version serves after the restart, and the editor says so."""
     editor = await window(doomed.root, options={"debounce": 0})
     await editor.state("idle")
-    for number, (step, code) in enumerate(STEPS.items(), 2):
-        editor.statuses.clear()
-        editor.save(write(doomed, number, code))
-        await editor.until(lambda: any(each["state"] == "disconnected" for each in editor.statuses), step)
-        assert doomed.process.wait(10) == -signal.SIGKILL
-        editor.statuses.clear()
-        doomed.start()
-        # It connects by itself, and what was saved is served: read from the disk by the host, so nothing has changed.
-        await editor.until(lambda: any(each["state"] == "idle" for each in editor.statuses), step)
-        if step != "thread":  # whose answer may have come before the end
-            await editor.state("ok", "p")
-        assert doomed.get("/plugin/p/value") == number
-        folders = (runtime_dir, rendezvous.run_dir(doomed.root))
-        left = {each.stem for folder in folders for each in folder.glob("host-*")}
-        assert left == {f"host-{doomed.process.pid}"}
-    editor.save(write(doomed, 99))
-    while (await editor.state("ok", "p"))["message"] != "reloaded":
-        pass  # what was saved before the last end
-    assert doomed.get("/plugin/p/value") == 99
+    for number, (step, (before, now, where)) in enumerate(STEPS.items(), 1):
+        await save(doomed, editor, number * 10, before)
+        editor.save(write(doomed, number * 10 + 1, now or "pass\n"))
+        await comes_back(doomed, editor, number * 10 + 1, step)
+        assert where in (died := (doomed.root / "died").read_text()), f"{step}\n{died}"
+        assert left(doomed, runtime_dir) == {f"host-{doomed.process.pid}"}
+    await save(doomed, editor, 999)
+    assert doomed.get("/plugin/p/value") == 999
     assert [each.code for all_ in editor.shown.values() for each in all_] == ["hot_save"]  # a warning
     doomed.stop()  # a signal that Evonic does not handle: whoever looks next takes its files away
     assert rendezvous.hosts(doomed.root) == []
-    assert not list(runtime_dir.glob("host-*"))
-    assert not list(rendezvous.run_dir(doomed.root).glob("host-*"))
+    assert left(doomed, runtime_dir) == set()
 
 
-def test_clients_killed_in_their_reloads_leave_a_host_that_reloads(doomed):
-    """Each waits in the import of a module, and is killed there. The one after them is served."""
-    gate = doomed.root / "gate"
-    os.mkfifo(gate)
+async def test_a_host_killed_between_the_steps_comes_back_and_the_editor_follows(doomed, window, runtime_dir):
+    """As above, where nothing of the plugin runs: while it is prepared, compiled, committed, told."""
+    editor = await window(doomed.root, options={"debounce": 30})
+    await editor.state("idle")
+    for number, (step, when) in enumerate(BRIDGE_STEPS, 2):
+        editor.statuses.clear()
+        faulty.Gate(doomed).die_at(step, when, only="plugin/outcome" if step.endswith("notify") else None)
+        editor.save(write(doomed, number))
+        await comes_back(doomed, editor, number, f"{when} {step}")
+    assert left(doomed, runtime_dir) == {f"host-{doomed.process.pid}"}
+    await save(doomed, editor, 99)
+    assert doomed.get("/plugin/p/value") == 99
+
+
+async def test_a_host_killed_from_outside_while_it_compiles(doomed, window):
+    """What was announced, and is big, is compiled while the editor still waits for further saves."""
+    editor = await window(doomed.root, options={"debounce": 60_000})
+    await editor.state("idle")
+    (doomed.root / "plugins" / "p" / "big.py").write_text("x = [1, 2, 3]\n" * 50_000)
+    with faulty.Gate(doomed).waits_at("reload:Engine.prepare") as reached:
+        editor.save(write(doomed, 2))
+        await asyncio.to_thread(reached)
+    doomed.process.kill()
+    editor.server.session.configure({"debounce": 0})
+    editor.save(write(doomed, 2))
+    await comes_back(doomed, editor, 2, "compile")
+
+
+# Where the host waits while its client is killed.
+CLIENT_STEPS = {
+    "connected": ("service:Service.status", "after", None),
+    "announced": ("queue:ReloadQueue.expect", "after", None),
+    "asked": ("queue:ReloadQueue.submit", "before", "p"),
+    "check": ("snapshot:check", "before", None),
+    "import": ("generation:StagedGeneration.import_all", "before", None),
+    "commit": ("kinds.modules:Modules.commit", "before", "p"),
+    "told, not answered": ("listener:Listener.notify", "after", "plugin/outcome"),
+}
+
+
+def goes_on(host, number, files):
+    """Whoever comes next is served, and nothing is left of who was killed."""
+    write(host, number)
+    with Client(find(host.root), "witness") as client:
+        assert client.reload("p").status == wire.RELOADED
+        assert host.get("/plugin/p/value") == number
+        faulty.until(lambda: client.status() and faulty.files_of(host.process.pid) <= files + 1)
+    assert faulty.processes_in(os.environ["XDG_RUNTIME_DIR"]) == [host.process.pid]
+
+
+@linux
+def test_command_lines_killed_at_each_step_leave_a_host_that_reloads(doomed):
     command = [sys.executable, "-m", "evonic_lsp", "reload", "p", "--evonic", str(doomed.root)]
-    for number in range(2, 6):
-        hosts.write_plugin(
-            doomed.root, "p", handler=f"open({str(gate)!r}).close()\n" + GOOD.format(number), routes=ROUTES
-        )
-        killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with open(gate, "wb"):  # returns when the import has begun to wait
+    files = faulty.files_of(doomed.process.pid)
+    for number, (step, at) in enumerate(CLIENT_STEPS.items(), 1):
+        if step == "announced":
+            continue  # which only editors do
+        write(doomed, number * 10)
+        with faulty.Gate(doomed).waits_at(*at) as reached:
+            killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            reached()
             killed.send_signal(signal.SIGKILL if number % 2 else signal.SIGINT)
             killed.wait(10)
-    write(doomed, 9)
-    with Client(find(doomed.root), "witness") as client:
-        assert client.reload("p").status == wire.RELOADED
-    assert doomed.get("/plugin/p/value") == 9
+        goes_on(doomed, number * 10 + 1, files)
+
+
+@linux
+def test_language_servers_killed_at_each_step_leave_a_host_that_reloads(doomed):
+    files = faulty.files_of(doomed.process.pid)
+    editors = {}
+    try:
+        for step in CLIENT_STEPS:
+            if step != "connected":
+                editors[step] = Editor(doomed.root)
+        for editor in editors.values():
+            editor.state("idle", None)
+        with faulty.Gate(doomed).waits_at(*CLIENT_STEPS["connected"]) as reached:
+            killed = Editor(doomed.root)
+            reached()
+            assert killed.end(signal.SIGKILL) == -signal.SIGKILL
+        for number, (step, editor) in enumerate(editors.items(), 1):
+            with faulty.Gate(doomed).waits_at(*CLIENT_STEPS[step]) as reached:
+                editor.send(saved(write(doomed, number * 10)))
+                reached()
+                assert editor.end(signal.SIGKILL) == -signal.SIGKILL
+    finally:
+        for editor in editors.values():
+            editor.end(signal.SIGKILL)
+    goes_on(doomed, 99, files)
 
 
 def test_a_reload_that_never_returns_does_not_hold_the_host(doomed):
