@@ -317,11 +317,3 @@ def test_a_client_that_asks_and_asks_without_reading_is_not_read_on(listener, ro
     assert len(asked) <= 300
     serves(root)
     waiting.set_result(None)
-
-
-def test_a_client_that_reads_slowly_gets_everything_in_order(listener, root):
-    with Client(find(root), "slow") as slow:
-        for number in range(2000):
-            listener.notify("plugin/log", number)
-        told = slow.notifications()
-        assert [next(told)[1] for _ in range(2000)] == list(range(2000))

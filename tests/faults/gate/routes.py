@@ -72,12 +72,13 @@ def clock():
 
 @bp.route("/plugin/gate/log", methods=["POST"])
 def log():
-    """A plugin logs `times` lines of `size` characters each, at once."""
+    """A plugin logs `times` lines of `size` characters each, at once; the host itself does not keep them."""
     from backend.plugin_manager import plugin_manager
 
     given = request.get_json()
     for number in range(given["times"]):
         plugin_manager.add_log(given["plugin"], "info", f"{number} ".ljust(given["size"], given.get("character", "x")))
+    plugin_manager.clear_logs(given["plugin"])
     return jsonify(True)
 
 
