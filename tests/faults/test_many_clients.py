@@ -81,7 +81,15 @@ def test_those_who_never_read_are_let_go_and_the_memory_comes_back(own):
     assert host.get("/api/health")["status"] == "ok"
 
 
-@pytest.mark.parametrize("character", ["x"], ids=ascii)
+CUT_OFF = pytest.mark.xfail(
+    strict=True,
+    reason="more than _MOST_UNREAD in one turn of the loop: a client that reads is taken for one that does not",
+)
+
+
+@pytest.mark.parametrize(
+    "character", ["x", pytest.param("é", marks=CUT_OFF), pytest.param("😋", marks=CUT_OFF)], ids=ascii
+)
 def test_a_burst_of_long_lines_does_not_cut_off_a_client_that_reads(gate, sandbox, character):
     name = f"chatty{ord(character)}"
     with Wire(sandbox.root) as connection:
