@@ -30,6 +30,16 @@ def own(own_sandbox):
     return host, faulty.Gate(host)
 
 
+def hung_up(connection):
+    """Reads to the end."""
+    try:
+        while connection.socket.recv(MB):
+            pass
+    except ConnectionResetError:
+        pass  # the same
+    connection.close()
+
+
 @linux
 def test_a_client_that_reads_slowly_gets_everything_in_order_and_costs_no_memory(listener, root):
     """40 MB, of which a good part of what may wait for one client is always waiting."""
@@ -72,10 +82,7 @@ def test_those_who_never_read_are_let_go_and_the_memory_comes_back(own):
                 most = max(most, faulty.memory_of(process) - before)
             faulty.until(lambda: faulty.files_of(process) <= files)
             for each in never:
-                with pytest.raises((ConnectionResetError, ValueError)):  # in the middle of a message, may be
-                    while True:
-                        each.receive()
-                each.close()
+                hung_up(each)
     print(f"{most / MB:.0f} MB at most")
     assert most < len(never) * listeners._MOST_UNREAD + 48 * MB
     assert host.get("/api/health")["status"] == "ok"
