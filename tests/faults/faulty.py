@@ -70,6 +70,10 @@ class Gate:
         finally:
             self._host.get("/plugin/gate/clock", {"seconds": 0})
 
+    def pass_on(self, name: str) -> None:
+        """What the inspector holds of a plugin, somebody else holds from now on."""
+        self._host.get("/plugin/gate/pass_on", {"name": name})
+
     def log(self, plugin: str, times: int, size: int, character: str = "x") -> None:
         """A plugin logs so many lines at once."""
         given = {"plugin": plugin, "times": times, "size": size, "character": character}
