@@ -124,7 +124,7 @@ def memory_of(pid: int | str = "self") -> int:
     return pages * 4096
 
 
-def threads_of(pid: int) -> int:
+def threads_of(pid: int | str = "self") -> int:
     """How many threads a process has (Linux)."""
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
