@@ -70,6 +70,10 @@ class Gate:
         finally:
             self._host.get("/plugin/gate/clock", {"seconds": 0})
 
+    def tell(self, times: int, size: int) -> None:
+        """Every client is told something long, so many times."""
+        self._host.get("/plugin/gate/tell", {"times": times, "size": size})
+
     def pass_on(self, name: str) -> None:
         """What the inspector holds of a plugin, somebody else holds from now on."""
         self._host.get("/plugin/gate/pass_on", {"name": name})

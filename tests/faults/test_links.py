@@ -72,7 +72,8 @@ def test_a_plugin_may_lose_its_handler(probe, client):
 
 
 @pytest.mark.parametrize("step", [
-    "snapshot:check", "generation:StagedGeneration.import_all", "kinds.modules:Modules.commit", "snapshot:forget_bytecode",
+    "snapshot:check", "generation:StagedGeneration.import_all", "kinds.modules:Modules.commit",
+    "snapshot:forget_bytecode",
 ])  # fmt: skip
 @pytest.mark.parametrize("gone", ["", "handler.py"], ids=["folder", "handler"])
 def test_what_is_deleted_during_a_reload(probe, client, gate, step, gone):

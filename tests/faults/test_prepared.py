@@ -189,19 +189,12 @@ def test_a_flood_of_announcements_while_another_plugin_reloads(saving, probe, ga
     assert faulty.memory_of(process) - before < 12e6
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="for a second after the preparation no reload looks whether the plugin is still switched on in Evonic",
-)
 def test_the_plugin_is_switched_off_on_the_command_line(saving, sandbox):
     made, reload = saving()
     assert hosts.evonic(sandbox.root, "plugin", "disable", made.id).returncode == 0
     assert reload().status in (wire.DISABLED, wire.UNLOADED)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="holders.Search counts references: one holder that goes and one that comes look like nothing"
-)
 def test_code_outside_comes_to_hold_the_version_before_and_other_code_lets_go_of_it(saving, sandbox):
     made, reload = saving("passed", GET.format(2))
     assert reload().status == wire.RELOADED
@@ -215,9 +208,6 @@ def test_code_outside_comes_to_hold_the_version_before_and_other_code_lets_go_of
     assert "heir.py (get)" in outcome.problems[0].message
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a search before the commit finds the package `plugins` itself, which the commit then turns"
-)
 def test_nobody_is_named_who_holds_nothing(saving, sandbox):
     """The package through which everybody finds the plugin leads to the new version, as soon as that serves."""
     made, reload = saving("free", GET.format(2))

@@ -14,6 +14,7 @@ from flask import Blueprint, jsonify, request
 
 bp = Blueprint("gate", __name__)
 LIMIT = 20
+BRIDGE = r"plugin_pkg_evonic_lsp_\d+\."
 _reached, _go_on = threading.Event(), threading.Event()
 _time = time.time
 # A module that is in nobody's books, as the host's tools of skills are.
@@ -30,7 +31,7 @@ def at():
     _go_on.clear()
     module, _, path = given["step"].partition(":")
     *outer, name = path.split(".")
-    wanted = re.compile(rf"plugin_pkg_evonic_lsp_\d+\.{re.escape(module)}")
+    wanted = re.compile(BRIDGE + re.escape(module))
     owner = next(found for key, found in list(sys.modules.items()) if wanted.fullmatch(key))
     owner = functools.reduce(getattr, outer, owner)
     real = getattr(owner, name)
@@ -84,6 +85,16 @@ def log():
     for number in range(given["times"]):
         plugin_manager.add_log(given["plugin"], "info", f"{number} ".ljust(given["size"], given.get("character", "x")))
     plugin_manager.clear_logs(given["plugin"])
+    return jsonify(True)
+
+
+@bp.route("/plugin/gate/tell", methods=["POST"])
+def tell():
+    """Every client is told something long, so many times: more than any plugin can have them told."""
+    given = request.get_json()
+    handler = next(found for name, found in sys.modules.items() if re.fullmatch(BRIDGE + "handler", name))
+    for _ in range(given["times"]):
+        handler._service._notify("plugin/told", "x" * given["size"])
     return jsonify(True)
 
 
