@@ -6,10 +6,12 @@ import errno
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 
+import hosts
 import pytest
 from faults import faulty
 from faults.faulty import heals, value
@@ -151,3 +153,63 @@ def test_files_from_the_future_and_from_before_the_epoch_are_read_by_their_bytes
         made.write(db=f"VALUE = {number}\n")
         os.utime(made.folder / "db.py", (moment, moment))
         assert (made.reload().status, value(made)) == (wire.RELOADED, number)
+
+
+# ── A disk that fills up while the host runs ──
+
+
+@pytest.fixture
+def filling(full, own_sandbox, sandbox_root):
+    """A running sandbox with its database on a disk that is full, and what makes room on it."""
+    data = sandbox_root / "data"
+    ballast = full / "ballast"
+    size = ballast.stat().st_size
+    subprocess.run(["mount", "-o", "remount,size=4m", str(full)], check=True)
+    shutil.copytree(data, full / "data")
+    shutil.rmtree(data)
+    data.symlink_to(full / "data")
+    host = own_sandbox()
+    hosts.write_plugin(host.root, "p", handler="")
+    assert host.inspect("toggle", plugin="p", enabled=True)
+
+    reader = sqlite3.connect(full / "data" / "db" / "evonic.db", isolation_level=None)
+
+    def fill() -> None:
+        reader.execute("BEGIN")  # while somebody reads, what is written needs room of its own
+        reader.execute("SELECT count(*) FROM app_settings").fetchall()
+        with open(ballast, "ab", buffering=0) as stream:
+            while os.statvfs(full).f_bavail and stream.write(b"x" * 4096) == 4096:
+                pass
+
+    yield host, fill, lambda: os.truncate(ballast, size)
+    host.stop()
+    reader.close()
+
+
+@pytest.mark.parametrize(("plugin", "enabled"), [("p", True), (None, False)], ids=["on for one", "off for all"])
+def test_a_switch_that_cannot_be_kept_stays_what_it_was_and_says_why(filling, plugin, enabled):
+    host, fill, make_room = filling
+    with Client(find(host.root), "other") as other, host.client() as client:
+        before = client.status()
+        fill()
+        with pytest.raises(wire.WireError, match="disk"):
+            client.switch(enabled, plugin)
+        after = client.status()  # the connection goes on
+        assert (after.enabled, after.plugins) == (before.enabled, before.plugins)
+        assert client.reload("p").status == wire.RELOADED  # which needs no room
+        make_room()
+        assert client.switch(enabled, plugin).enabled == (enabled or plugin is not None)
+        heard = other.notifications()
+        while (told := next(heard))[0] != "hotreload/changed":
+            pass
+        assert told[1] == {"enabled": enabled, "plugin": plugin}  # once, and not when it failed
+
+
+def test_the_command_line_says_that_the_disk_is_full(filling):
+    host, fill, _ = filling
+    fill()
+    command = [sys.executable, "-m", "evonic_lsp", "hotreload-enable", "p", "--evonic", str(host.root)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode not in (0, 2)
+    assert "disk" in done.stderr
+    assert "Traceback" not in done.stderr
