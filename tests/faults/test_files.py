@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
+import io
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -277,13 +278,54 @@ def test_names_that_differ_only_in_case_are_two(tmp_path, probe):
     assert (value(lower), value(upper)) == (2, 3)
 
 
-@pytest.mark.skipif(
-    sys.platform not in ("darwin", "win32"), reason="the file systems here tell upper and lower case apart"
-)
-async def test_an_editor_may_name_a_file_in_another_case(window, host):
+@pytest.fixture(params=["names as they are"])
+def no_case(request, monkeypatch):
+    """no_case(folder): below it, the file system does not tell upper and lower case apart.
+
+    What ``os.path.realpath`` calls a file is what was asked for on macOS, and what is on the disk on Windows.
+    """
+    listdir, realpath = os.listdir, os.path.realpath
+    patched = [(os, name) for name in ("stat", "lstat", "scandir", "listdir", "readlink")]
+    patched += [(io, "open"), (builtins, "open")]
+
+    def pretend(folder: Path) -> None:
+        top = str(folder)
+
+        def true(path):
+            """The path as it is on the disk."""
+            text = "" if isinstance(path, int) else os.path.abspath(os.fspath(path))
+            if not text.startswith(top + "/"):
+                return path
+            here = top
+            for part in text[len(top) + 1 :].split("/"):
+                try:
+                    names = listdir(here)
+                except OSError:
+                    names = []
+                here += "/" + next((name for name in names if name.casefold() == part.casefold()), part)
+            return here
+
+        def folded(function):
+            return lambda path=".", *args, **options: function(true(path), *args, **options)
+
+        for module, name in patched:
+            monkeypatch.setattr(module, name, folded(getattr(module, name)))
+        if request.param == "names as they are":
+            monkeypatch.setattr(os.path, "realpath", folded(realpath))
+
+    return pretend
+
+
+async def test_an_editor_may_name_a_file_in_another_case(window, host, no_case):
     evonic = host()
     folder = evonic.plugin("p")
     evonic.start()
+    no_case(evonic.root.parent)
+    assert Path(str(folder / "handler.py").replace("plugins", "PLUGINS")).exists()
     editor = await window(evonic.root, options={"debounce": 0})
-    editor.save(Path(str(folder).swapcase()) / "handler.py")
-    await editor.state("ok", "p")
+    await editor.state("idle")
+    editor.save(Path(str(folder / "handler.py").replace("/plugins/p/", "/PLUGINS/P/")))
+    ends = ("ok", "disconnected")
+    state = await editor.until(lambda: [each["state"] for each in editor.statuses if each["state"] in ends])
+    assert state == ["ok"]
+    assert evonic.reloads() == [("p", wire.SAVE)]
