@@ -213,3 +213,13 @@ def test_the_command_line_says_that_the_disk_is_full(filling):
     assert done.returncode not in (0, 2)
     assert "disk" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.xfail(strict=True, reason="it is told as a fault of the bridge: OperationalError")
+def test_a_switch_that_cannot_be_kept_is_no_fault_of_the_bridge(filling):
+    host, fill, _ = filling
+    with host.client() as client:
+        fill()
+        with pytest.raises(wire.WireError, match="disk is full") as told:
+            client.switch(True, "p")
+    assert not told.value.message.startswith("the bridge failed")
