@@ -284,10 +284,6 @@ def test_a_save_while_the_host_starts_is_not_taken_for_what_it_loaded(doomed):
         assert client.call("plugin/reload", saved)["status"] == wire.UNCHANGED
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Link.connect takes an attempt that has failed, and whose end was not noted yet, for one that is under way",
-)
 async def test_a_host_that_starts_in_the_very_moment_in_which_an_attempt_to_connect_has_failed(evonic):
     """Its bell rings once. Whoever hears it must not take the attempt that has just ended for their own."""
 
