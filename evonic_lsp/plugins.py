@@ -111,12 +111,26 @@ def find(path: Path, known: Iterable[Root] = ()) -> Optional[Found]:
     named = {str(folder) if real == path else os.path.realpath(folder): folder for folder in path.parents}
     roots = {root.folder: root for root in [*known, *_above(path), *(_above(real) if real != path else ())]}
     roots.update({root.folder: root for root in running()})
-    for root in sorted(roots.values(), key=lambda each: not each.live):
+    live_first = sorted(roots.values(), key=lambda each: not each.live)
+    for root in live_first:
         for plugin, folder in _plugins(root, {*named, *above}):
             if folder in named:
                 return Found(root.folder, plugin, named[folder], path.relative_to(named[folder]).as_posix())
             if folder in above:
                 return Found(root.folder, plugin, Path(folder), real.relative_to(folder).as_posix())
+    return _of_another_case(path, live_first)
+
+
+def _of_another_case(path: Path, roots: Iterable[Root]) -> Optional[Found]:
+    """The same where upper and lower case are one, but `path` and the folder on the disk are not of the same: macOS
+    takes such a path for a real one."""
+    for folder in path.parents:
+        for root in roots:
+            if os.path.isdir(root.plugins_dir / folder.name):
+                same = (each for each in os.scandir(root.plugins_dir) if each.name.lower() == folder.name.lower())
+                for entry in same:
+                    if is_id(entry.name) and os.path.samefile(entry.path, folder):
+                        return Found(root.folder, entry.name, folder, path.relative_to(folder).as_posix())
     return None
 
 

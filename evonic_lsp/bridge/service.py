@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import logging
 import os
+import sqlite3
 import threading
 from concurrent.futures import Future
 from typing import Any, Callable, Dict, List, Optional
@@ -201,7 +202,11 @@ class Service:
 
     def _on_switch(self, params: Dict[str, Any], enabled: bool) -> HostStatus:
         plugin = None if params.get("plugin") is None else self._known(params)
-        self.host.db.set_setting(_OPTED_IN + plugin if plugin else _GLOBAL, "1" if enabled else "0")
+        try:
+            self.host.db.set_setting(_OPTED_IN + plugin if plugin else _GLOBAL, "1" if enabled else "0")
+        except (sqlite3.Error, OSError) as error:  # a full disk, a database that somebody holds
+            what = f"Evonic could not keep the switch, which stays as it was: {error}"
+            raise WireError(wire.INTERNAL_ERROR, what) from None
         self._notify("hotreload/changed", Change(enabled, plugin))
         return self.status()
 

@@ -215,7 +215,6 @@ def test_the_command_line_says_that_the_disk_is_full(filling):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="it is told as a fault of the bridge: OperationalError")
 def test_a_switch_that_cannot_be_kept_is_no_fault_of_the_bridge(filling):
     host, fill, _ = filling
     with host.client() as client:

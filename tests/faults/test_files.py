@@ -278,12 +278,7 @@ def test_names_that_differ_only_in_case_are_two(tmp_path, probe):
     assert (value(lower), value(upper)) == (2, 3)
 
 
-ASKED_FOR = pytest.mark.xfail(
-    strict=True, reason="plugins.find compares folders by their names; where realpath leaves the case, it finds none"
-)
-
-
-@pytest.fixture(params=[pytest.param("names as they are asked for", marks=ASKED_FOR), "names as they are"])
+@pytest.fixture(params=["names as they are asked for", "names as they are"])
 def no_case(request, monkeypatch):
     """no_case(folder): below it, the file system does not tell upper and lower case apart.
 
