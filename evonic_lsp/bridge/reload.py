@@ -70,7 +70,9 @@ class Engine:
     def dependents(self, plugin: str) -> List[str]:
         """The plugins that import `plugin`, directly or not, in the order in which to reload them after it: each
         after those that it imports, as far as there is such an order."""
-        imports = {each: generation.snapshot.imports for each, generation in self.loaded().items()}
+        slots = list(self._events.slots.items())
+        loaded = ((each, slot.current.snapshot.imports) for each, slot in slots if slot.current is not None)
+        imports = {each: imported for each, imported in loaded if imported}  # of thousands, a few
         order: List[str] = []
 
         def visit(target: str) -> None:
@@ -118,6 +120,10 @@ class Engine:
             return Run(self, plugin, asked_by).outcome()
         finally:
             self.preparations.forget(plugin)
+
+    def is_prepared(self, plugin: str) -> bool:
+        """Whether the next reload of `plugin` finds something prepared."""
+        return self._prepared(plugin) is not None
 
     def allowed(self, plugin: str) -> bool:
         """Whether the switches of `plugin` are known to be on; if not, look."""

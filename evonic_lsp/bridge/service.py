@@ -236,13 +236,15 @@ class Service:
     # ── Reloading ──
 
     def _prepare(self, plugin: str) -> None:
-        """In the queue's thread."""
+        """In the queue's thread: what can be done before the reload."""
+        self._unload_removed(plugin)
         with self._one_at_a_time:
             self.engine.prepare(plugin, lambda: self._refusal(plugin) is None)
 
     def _reload(self, plugin: str, asked_by: str) -> Outcome:
         """In the queue's thread: reloads, and then what imports it."""
-        self._unload_removed(plugin)
+        if not self.engine.is_prepared(plugin):
+            self._unload_removed(plugin)
         with self._one_at_a_time:
             outcome = self.engine.reload(plugin, asked_by)
         if outcome.status != wire.RELOADED or "import" not in outcome.timings:
