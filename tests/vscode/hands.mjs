@@ -11,6 +11,18 @@ export function hands(page, origin) {
   const row = (plugin) => page.locator(".pane-body .monaco-list-row", { hasText: new RegExp(`^${plugin}`) })
     .filter({ hasText: /generation|disabled in Evonic/ }).first();
 
+  /** Where something is, once it has stayed there: views slide open. */
+  const settled = async (locator) => {
+    let before;
+    for (let same = 0; same < 10; ) {
+      const now = await locator.boundingBox();
+      same = JSON.stringify(now) === JSON.stringify(before) ? same + 1 : 0;
+      before = now;
+      await page.evaluate(() => new Promise(requestAnimationFrame));
+    }
+    return before;
+  };
+
   /** Moves the edge that is nearest to a place; waits until it has moved. */
   const drag = async (direction, x, y, right, down) => {
     const edges = page.locator(`.monaco-sash.${direction}:not(.disabled)`);
@@ -50,11 +62,12 @@ export function hands(page, origin) {
     async expandView() {
       await header.waitFor();
       if ((await header.getAttribute("aria-expanded")) === "false") await header.click();
+      await header.and(page.locator('[aria-expanded="true"]')).waitFor();
     },
 
     /** Drags the edges of the view, so that all of it is seen. */
     async enlargeView() {
-      const { x, y, width } = await header.boundingBox();
+      const { x, y, width } = await settled(header);
       await drag("horizontal", x + width / 2, y, 0, -90);
       await drag("vertical", x + width, y - 200, 130, 0);
     },
