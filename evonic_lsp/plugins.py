@@ -6,6 +6,7 @@ An editor names files as it found them; a plugin may be linked into ``plugins/``
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from dataclasses import dataclass
@@ -124,13 +125,13 @@ def find(path: Path, known: Iterable[Root] = ()) -> Optional[Found]:
 def _of_another_case(path: Path, roots: Iterable[Root]) -> Optional[Found]:
     """The same where upper and lower case are one, but `path` and the folder on the disk are not of the same: macOS
     takes such a path for a real one."""
-    for folder in path.parents:
-        for root in roots:
-            if os.path.isdir(root.plugins_dir / folder.name):
-                same = (each for each in os.scandir(root.plugins_dir) if each.name.lower() == folder.name.lower())
-                for entry in same:
-                    if is_id(entry.name) and os.path.samefile(entry.path, folder):
-                        return Found(root.folder, entry.name, folder, path.relative_to(folder).as_posix())
+    for folder, root in itertools.product(path.parents, roots):
+        if not os.path.isdir(root.plugins_dir / folder.name):
+            continue
+        for name in os.listdir(root.plugins_dir):
+            alike = name.lower() == folder.name.lower() and is_id(name)
+            if alike and os.path.samefile(root.plugins_dir / name, folder):
+                return Found(root.folder, name, folder, path.relative_to(folder).as_posix())
     return None
 
 

@@ -126,7 +126,7 @@ class Engine:
         return self._prepared(plugin) is not None
 
     def allowed(self, plugin: str) -> bool:
-        """Whether the switches of `plugin` are known to be on; if not, look."""
+        """Whether the switches of `plugin` are known to be on. If they are not, somebody has to look."""
         return self.preparations.allowed(plugin, self.host.settings_stamp())
 
     def read(self, plugin: str) -> Snapshot:

@@ -183,7 +183,8 @@ class Service:
 
     def _on_enable(self, params: Dict[str, Any]) -> Future[PluginInfo]:
         """What the switch on the web page does; it waits for the queue, which others must not wait for."""
-        plugin, done = self._known(params), Future()  # type: str, Future[PluginInfo]
+        plugin = self._known(params)
+        done: Future[PluginInfo] = Future()
 
         def run() -> None:
             try:

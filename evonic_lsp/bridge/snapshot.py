@@ -202,19 +202,19 @@ def _walk(folder: str, unreadable: Dict[str, OSError]) -> Iterator[Tuple[str, st
             raise _Excess(f"it holds more than {_MOST_ENTRIES} files, the last in {below or folder}")
         folders = []
         for entry in entries:
-            if _is(entry.is_dir):
+            if _is(entry.is_dir, otherwise=False):
                 if not entry.name.startswith(".") and entry.name != "__pycache__":
                     folders.append((f"{below}{entry.name}/", entry.path))
-            elif counts(below + entry.name) and _is(entry.is_file):
+            elif counts(below + entry.name) and _is(entry.is_file, otherwise=True):
                 yield below + entry.name, entry.path
         waiting += reversed(folders)
 
 
-def _is(kind: Callable[[], bool]) -> bool:
+def _is(kind: Callable[[], bool], otherwise: bool) -> bool:
     try:
         return kind()
-    except OSError:  # a link to itself, or into a folder without rights: reading it will tell
-        return kind.__name__ == "is_file"
+    except OSError:  # a link to itself, or into a folder without rights: read as a file, it will tell
+        return otherwise
 
 
 # ── The check ──

@@ -132,7 +132,9 @@ async def test_a_question_comes_of_a_persons_save_only(host, window, person, kno
 # ── No answer ──
 
 
-async def test_a_host_that_does_not_answer_is_told_of_once_until_it_goes_on(host, window, monkeypatch):
+@pytest.fixture
+async def silent(host, window, monkeypatch):
+    """(host, the editor's folder, editor, go_on): the plugin p was saved, and is reloaded once `go_on` is set."""
     monkeypatch.setattr(session, "SLOW", 0.05)
     evonic = host()
     folder = evonic.plugin("p")
@@ -146,6 +148,11 @@ async def test_a_host_that_does_not_answer_is_told_of_once_until_it_goes_on(host
     evonic.start()
     editor = await window(folder, options=QUICK)
     editor.save(folder / "handler.py")
+    return evonic, folder, editor, go_on
+
+
+async def test_a_host_that_does_not_answer_is_told_of_once_until_it_goes_on(silent, monkeypatch):
+    _, folder, editor, go_on = silent
     told = await editor.until(lambda: [each for each in editor.statuses if "has not answered" in each["message"]])
     assert [(each["state"], each["plugin"]) for each in told] == [("reloading", "p")]
     go_on.set()
@@ -156,20 +163,8 @@ async def test_a_host_that_does_not_answer_is_told_of_once_until_it_goes_on(host
     assert not [each for each in editor.statuses if "has not answered" in each["message"]]
 
 
-async def test_a_host_that_did_not_answer_and_goes_away(host, window, monkeypatch):
-    monkeypatch.setattr(session, "SLOW", 0.05)
-    evonic = host()
-    folder = evonic.plugin("p")
-    go_on, plain = threading.Event(), evonic.outcome
-
-    def slow(plugin, asked_by):
-        assert go_on.wait(LIMIT)
-        return plain(plugin, asked_by)
-
-    evonic.outcome = slow
-    evonic.start()
-    editor = await window(folder, options=QUICK)
-    editor.save(folder / "handler.py")
+async def test_a_host_that_did_not_answer_and_goes_away(silent):
+    evonic, _, editor, go_on = silent
     await editor.until(lambda: any("has not answered" in each["message"] for each in editor.statuses))
     await asyncio.to_thread(evonic.stop)
     await editor.state("disconnected", "p")
